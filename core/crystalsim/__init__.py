@@ -1,0 +1,46 @@
+"""crystalsim: Stokes flow around sinking crystals, solved or predicted, with plugins throughout.
+
+Public names are loaded on first use (PEP 562), so that ``import crystalsim`` stays light.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Grid": "grid",
+    "Plugin": "hookspecs",
+    "SceneOptions": "contracts",
+    "get": "registry",
+    "hookimpl": "hookspecs",
+    "iterate_cases": "cases",
+    "make_cases": "cases",
+    "make_solutions": "cases",
+    "open": "store",
+    "save": "store",
+    "validate": "schema",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+if TYPE_CHECKING:
+    from .cases import iterate_cases, make_cases, make_solutions
+    from .contracts import SceneOptions
+    from .grid import Grid
+    from .hookspecs import Plugin, hookimpl
+    from .registry import get
+    from .schema import validate
+    from .store import open, save  # noqa: A004
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'crystalsim' has no attribute '{name}'")
+    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

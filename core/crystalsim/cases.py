@@ -1,0 +1,190 @@
+"""Cases: make the dataset that says where the crystals are, and read it crystal by crystal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike, NDArray
+
+from . import schema
+from .contracts import SceneOptions
+from .grid import Grid
+
+CRYSTAL_FIELDS = ("x", "z", "radius", "density", "viscosity")
+
+
+class Case(NamedTuple):
+    """One sample of a cases dataset, as plain numbers.
+
+    Attributes
+    ----------
+    x, z, radius, density, viscosity
+        Of each crystal (crystal), without padding, in SI units.
+    matrix_density, matrix_viscosity, gravity
+        In SI units.
+    """
+
+    x: NDArray[np.float64]
+    z: NDArray[np.float64]
+    radius: NDArray[np.float64]
+    density: NDArray[np.float64]
+    viscosity: NDArray[np.float64]
+    matrix_density: float
+    matrix_viscosity: float
+    gravity: float
+
+    @property
+    def density_contrast(self) -> NDArray[np.float64]:
+        """Crystal less matrix density (crystal) [kg m-3]."""
+        return self.density - self.matrix_density
+
+    @property
+    def stokes_velocity(self) -> float:
+        """Speed of a sphere with the first crystal's radius and density [m s-1].
+
+        ``2/9 drho g R**2 / eta``: a unit to report in, never an internal scale. Zero without
+        crystals.
+        """
+        if not self.x.size:
+            return 0.0
+        driving = abs(float(self.density_contrast[0])) * self.gravity
+        return 2.0 / 9.0 * driving * float(self.radius[0]) ** 2 / self.matrix_viscosity
+
+
+def make_cases(
+    crystals: Sequence[Sequence[Mapping[str, float]]],
+    grid: Grid,
+    options: SceneOptions | None = None,
+    *,
+    attributes: Mapping[str, Any] | None = None,
+) -> xr.Dataset:
+    """Make a cases dataset from lists of crystals.
+
+    Parameters
+    ----------
+    crystals
+        For each sample a list of mappings with ``x, z, radius, density, viscosity`` in SI units.
+    grid
+        The grid to solve on.
+    options
+        Matrix and gravity; the standard values by default.
+    attributes
+        Attributes of the dataset.
+
+    Raises
+    ------
+    SchemaError
+        If crystals overlap, reach outside or have impossible properties.
+
+    Examples
+    --------
+    >>> one = dict(x=0, z=0, radius=100, density=2900, viscosity=1e24)
+    >>> make_cases([[one]], Grid(64, 64)).sizes["crystal"]
+    1
+    """
+    options = options or SceneOptions()
+    samples = len(crystals)
+    width = max(1, *map(len, crystals), 1)
+    values = {name: np.full((samples, width), np.nan) for name in CRYSTAL_FIELDS}
+    for i, sample in enumerate(crystals):
+        for j, crystal in enumerate(sample):
+            for name in CRYSTAL_FIELDS:
+                values[name][i, j] = crystal[name]
+    data: dict[str, tuple[tuple[str, ...], ArrayLike]] = {
+        f"crystal_{name}": (("sample", "crystal"), array) for name, array in values.items()
+    }
+    counts = np.array([len(sample) for sample in crystals], dtype=np.int32)
+    data["crystal_count"] = (("sample",), counts)
+    for name in ("matrix_density", "matrix_viscosity", "gravity"):
+        data[name] = (("sample",), np.full(samples, float(getattr(options, name))))
+    dataset = xr.Dataset(
+        {name: (*array, schema.attributes(name)) for name, array in data.items()},
+        coords={
+            "sample": ("sample", np.arange(samples), {"long_name": "number of the sample"}),
+            **grid.coordinates(),
+        },
+        attrs={"Conventions": "CF-1.11", **(attributes or {})},
+    )
+    return schema.validate(dataset, "cases")
+
+
+def iterate_cases(cases: xr.Dataset) -> Iterator[Case]:
+    """Give the samples of a cases (or solutions) dataset one by one."""
+    arrays = {name: cases[f"crystal_{name}"].values for name in CRYSTAL_FIELDS}
+    counts = cases["crystal_count"].values.astype(int)
+    matrix = [cases[n].values for n in ("matrix_density", "matrix_viscosity", "gravity")]
+    for i, count in enumerate(counts):
+        crystal = (np.asarray(arrays[n][i, :count], dtype=np.float64) for n in CRYSTAL_FIELDS)
+        yield Case(*crystal, *(float(values[i]) for values in matrix))
+
+
+def cases_only(dataset: xr.Dataset) -> xr.Dataset:
+    """Drop everything but the variables of kind ``"cases"`` and the coordinates."""
+    names = [n for n, variable in schema.VARIABLES.items() if "cases" in variable.kinds]
+    return dataset[names].assign_coords(dataset.coords)
+
+
+def overlaps(
+    x: NDArray[np.float64],
+    z: NDArray[np.float64],
+    radius: NDArray[np.float64],
+    slack: float = 0.0,
+) -> list[tuple[int, int, int, float]]:
+    """Find overlapping pairs.
+
+    Parameters
+    ----------
+    x, z, radius
+        (sample, crystal) [m], NaN-padded.
+    slack
+        Overlap to let pass [m].
+
+    Returns
+    -------
+    list of (sample, first, second, gap)
+        With the negative gap between the surfaces [m].
+    """
+    found = []
+    for i in range(x.shape[0]):
+        gap = np.hypot(x[i, :, None] - x[i], z[i, :, None] - z[i])
+        gap -= radius[i, :, None] + radius[i]
+        first, second = np.nonzero(np.triu(gap < -slack, k=1))
+        found += [(i, int(a), int(b), float(gap[a, b])) for a, b in zip(first, second, strict=True)]
+    return found
+
+
+def make_solutions(
+    cases: xr.Dataset,
+    fields: Mapping[str, ArrayLike],
+    *,
+    attributes: Mapping[str, Any] | None = None,
+) -> xr.Dataset:
+    """Add fields to cases: the dataset that a solver or model returns.
+
+    Parameters
+    ----------
+    cases
+        Dataset of kind ``"cases"`` (or ``"solutions"``, whose fields are dropped).
+    fields
+        Arrays by the names of `schema.VARIABLES`, in SI units. `crystal_fraction` and `phase` are
+        painted from the cases, and `converged` is true, where they are not given.
+    attributes
+        Added to those of the cases.
+    """
+    from .scene import paint
+
+    made = cases_only(cases)
+    given = dict(fields)
+    if "crystal_fraction" not in given or "phase" not in given:
+        fraction, phase = paint(cases)
+        given = {"crystal_fraction": fraction, "phase": phase, **given}
+    given.setdefault("converged", np.ones(cases.sizes["sample"], dtype=bool))
+    ordered = sorted(given, key=list(schema.VARIABLES).index)
+    made = made.assign(
+        {n: (schema.VARIABLES[n].dims, given[n], schema.attributes(n)) for n in ordered}
+    )
+    made.attrs = {**cases.attrs, **(attributes or {})}
+    return made

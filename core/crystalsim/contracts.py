@@ -1,0 +1,166 @@
+"""The four things that a plugin can be, as protocols: nothing needs to be inherited.
+
+Each class is made from its options dataclass alone (or from nothing, where it has no options), and
+may name that dataclass in the `Plugin` descriptor. `crystalsim.testing` holds a suite of tests for
+each of the protocols.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Protocol
+
+from .options import Meta
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+OnEpoch = Callable[[int, Mapping[str, float]], None]
+"""Called after each epoch, counted from 1, with its losses."""
+
+
+class Sampler(Protocol):
+    """Draws cases: where the crystals are and what they are made of."""
+
+    def sample(self, count: int | None = None, *, seed: int = 0) -> xr.Dataset:
+        """Draw `count` cases.
+
+        Parameters
+        ----------
+        count
+            Number of samples; None for all that the sampler has by itself (a list), or one.
+        seed
+            Sample ``i`` depends on ``(seed, i)`` alone, so that the first samples are the same
+            however many are drawn.
+
+        Returns
+        -------
+        xarray.Dataset
+            Of kind ``"cases"``.
+
+        Raises
+        ------
+        PlacementError
+            If the constraints cannot be met; the message names the one that fails.
+        """
+        ...
+
+
+class Solver(Protocol):
+    """Computes the flow of cases."""
+
+    def solve(self, cases: xr.Dataset) -> xr.Dataset:
+        """Solve all samples: the same samples in the same order.
+
+        Any subset of the samples gives the same numbers. The cases are left as they are. A sample
+        that fails has ``converged = False``; the others go on.
+
+        Returns
+        -------
+        xarray.Dataset
+            Of kind ``"solutions"``.
+        """
+        ...
+
+
+class Model(Protocol):
+    """Predicts the flow of cases, after training where it needs any."""
+
+    def fit(
+        self,
+        training: xr.Dataset,
+        validation: xr.Dataset,
+        *,
+        seed: int = 0,
+        on_epoch: OnEpoch | None = None,
+        folder: Path | None = None,
+    ) -> xr.Dataset:
+        """Train on solutions; a model without training does nothing.
+
+        Parameters
+        ----------
+        training, validation
+            Datasets of kind ``"solutions"``.
+        seed
+            Fixes initial weights and the order of the data.
+        on_epoch
+            Called after each epoch.
+        folder
+            Where to keep what a resumed call needs; None keeps nothing.
+
+        Returns
+        -------
+        xarray.Dataset
+            History: named losses on ``(epoch)``; empty for a model without training.
+        """
+        ...
+
+    def predict(self, cases: xr.Dataset) -> xr.Dataset:
+        """Predict all samples: the same samples in the same order.
+
+        Returns
+        -------
+        xarray.Dataset
+            Of kind ``"solutions"``; `pressure` and `stream_function` only where the model has them.
+        """
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write everything that `load` needs into `folder`, which exists."""
+        ...
+
+    @classmethod
+    def load(cls, folder: Path) -> Model:
+        """Read what `save` wrote. No pickle is loaded."""
+        ...
+
+
+class Evaluator(Protocol):
+    """Compares a prediction with a reference."""
+
+    def evaluate(self, reference: xr.Dataset, prediction: xr.Dataset) -> xr.Dataset:
+        """Score each sample.
+
+        Parameters
+        ----------
+        reference, prediction
+            Datasets of kind ``"solutions"`` with the same samples and grid.
+
+        Returns
+        -------
+        xarray.Dataset
+            Of kind ``"scores"``: metrics on ``(sample)`` or ``(sample, crystal)``, each with
+            ``long_name``, ``units`` and its definition in ``description``.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class SceneOptions:
+    """Options that every sampler shares: the domain, its cells and the matrix.
+
+    Subclass it for the options of a sampler of your own.
+    """
+
+    cells: Annotated[
+        int | tuple[int, int],
+        Meta(description="cells in x and in z, one number for both, 8 at least"),
+    ] = 64
+    x_range: Annotated[
+        tuple[float, float], Meta(description="left and right wall [m]")
+    ] = (-1000.0, 1000.0)
+    z_range: Annotated[
+        tuple[float, float], Meta(description="bottom and top wall [m], z upward")
+    ] = (-1000.0, 1000.0)
+    matrix_density: Annotated[float, Meta(gt=0, description="of the magma [kg m-3]")] = 2700.0
+    matrix_viscosity: Annotated[float, Meta(gt=0, description="of the magma [Pa s]")] = 1e20
+    gravity: Annotated[float, Meta(ge=0, description="acceleration downward [m s-2]")] = 9.81
+
+    def __post_init__(self) -> None:
+        if min(self.cells if isinstance(self.cells, tuple) else (self.cells,)) < 8:
+            raise ValueError(f"cells = {self.cells}: expected 8 or more in each direction")
+        for name, (low, high) in (("x_range", self.x_range), ("z_range", self.z_range)):
+            if not low < high:
+                raise ValueError(f"{name} = {(low, high)}: expected the lower bound first")

@@ -1,0 +1,36 @@
+"""What goes wrong for a user, each as one line that names the culprit.
+
+The command line prints these without a traceback; everything else that is raised is a bug of ours.
+"""
+
+from __future__ import annotations
+
+
+class CrystalsimError(Exception):
+    """Base of every error that a user can cause and mend."""
+
+    exit_code = 1
+
+
+class OptionError(CrystalsimError):
+    """An option is unknown, has the wrong type or an impossible value."""
+
+    exit_code = 2
+
+
+class PluginError(CrystalsimError):
+    """A plugin is unknown, ambiguous or cannot be loaded."""
+
+    exit_code = 2
+
+
+class SchemaError(CrystalsimError):
+    """A dataset does not follow the schema of its kind."""
+
+
+class PlacementError(CrystalsimError):
+    """Crystals cannot be placed within the constraints that were asked for."""
+
+
+class StoreError(CrystalsimError):
+    """A file or folder is missing, damaged or belongs to another configuration."""

@@ -1,0 +1,155 @@
+"""Options: frozen dataclass <-> TOML table <-> ``-o key=value``.
+
+Types and bounds are checked by msgspec. An option is a field with a type, a description and a
+default::
+
+    @dataclass(frozen=True)
+    class MyOptions:
+        tolerance: Annotated[float, Meta(gt=0, description="relative residual")] = 1e-3
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+import typing
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from .errors import OptionError
+
+__all__ = ["Meta", "describe_options", "make_options", "merge", "parse_assignments", "read_toml"]
+
+T = TypeVar("T")
+
+
+def make_options(options_class: type[T] | None, values: Mapping[str, Any], *, where: str) -> T:
+    """Check `values` and make the options dataclass from them.
+
+    Parameters
+    ----------
+    options_class
+        Frozen dataclass; None for a plugin without options, for which None is returned.
+    values
+        Option names and values, as TOML would give them.
+    where
+        Prefix for messages, such as ``"solver"``.
+
+    Raises
+    ------
+    OptionError
+        If a name is unknown or a value has the wrong type or is out of bounds.
+    """
+    if options_class is None:
+        if values:
+            raise OptionError(f"unknown option '{where}.{next(iter(values))}': there are none")
+        return typing.cast(T, None)
+    known = [field.name for field in dataclasses.fields(options_class)]  # type: ignore[arg-type]
+    for name in values:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean '{where}.{near[0]}'?" if near else ""
+            raise OptionError(
+                f"unknown option '{where}.{name}'{hint} (known: {', '.join(known) or 'none'})"
+            )
+    try:
+        return msgspec.convert(dict(values), options_class)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$.")
+        name = path.rstrip("`")
+        key = name.split("[")[0].split(".")[0]
+        if not name:
+            raise OptionError(f"options of {where}: {message}") from None
+        given = f" = {values[key]!r}" if key in values else ""
+        raise OptionError(f"option {where}.{name}{given}: {message.replace('`', '')}") from None
+
+
+def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
+    """Turn ``["solver.tolerance=1e-8", ...]`` into nested tables.
+
+    Values are read as TOML; what is not TOML is a string, so that
+    ``solver.average=harmonic`` needs no quotes.
+
+    Raises
+    ------
+    OptionError
+        If an assignment is not of the form ``key=value``.
+    """
+    tables: dict[str, Any] = {}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        parts = [part.strip() for part in key.split(".")]
+        if not equals or not all(parts):
+            raise OptionError(f"option '{assignment}': expected key=value, as solver.tolerance=1e-8")
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except (tomllib.TOMLDecodeError, KeyError):
+            value = text.strip()
+        table = tables
+        for part in parts[:-1]:
+            table = table.setdefault(part, {})
+            if not isinstance(table, dict):
+                raise OptionError(f"option '{assignment}': '{part}' is a value, not a table")
+        table[parts[-1]] = value
+    return tables
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises
+    ------
+    OptionError
+        If the file is missing or is not TOML; the message names the file and the line.
+    """
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise OptionError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def merge(*tables: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge nested tables; later ones win, key by key."""
+    merged: dict[str, Any] = {}
+    for table in tables:
+        for key, value in table.items():
+            old = merged.get(key)
+            if isinstance(old, Mapping) and isinstance(value, Mapping):
+                merged[key] = merge(old, value)
+            else:
+                merged[key] = dict(value) if isinstance(value, Mapping) else value
+    return merged
+
+
+def describe_options(options_class: type | None) -> list[tuple[str, str, str, str]]:
+    """List the options of a dataclass as (name, type, default, description)."""
+    if options_class is None:
+        return []
+    hints = typing.get_type_hints(options_class, include_extras=True)
+    rows = []
+    for field in dataclasses.fields(options_class):
+        hint, description = hints[field.name], ""
+        if typing.get_origin(hint) is typing.Annotated:
+            meta = next((m for m in hint.__metadata__ if isinstance(m, Meta)), None)
+            description = (meta.description or "") if meta else ""
+            hint = hint.__origin__
+        if field.default_factory is not dataclasses.MISSING:
+            default: Any = field.default_factory()
+        else:
+            default = field.default
+        shown = "required" if default is dataclasses.MISSING else str(default)
+        rows.append((field.name, _type_name(hint), shown, description))
+    return rows
+
+
+def _type_name(hint: Any) -> str:
+    if typing.get_origin(hint) is typing.Literal:
+        return " | ".join(str(value) for value in typing.get_args(hint))
+    if isinstance(hint, type) and not typing.get_args(hint):
+        return hint.__name__
+    return str(hint).replace("typing.", "")

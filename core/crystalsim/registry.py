@@ -1,0 +1,227 @@
+"""Find plugins, keep broken ones apart, look a name up.
+
+Entry points are loaded one by one and guarded: ``pluggy``'s own loader would let one broken plugin
+end the program, and would drop the second of two plugins under the same entry-point name in
+silence.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, NamedTuple
+
+import pluggy
+
+from . import hookspecs
+from .errors import PluginError
+from .hookspecs import ENTRY_POINT_GROUP, Plugin
+
+KINDS = ("sampler", "solver", "model", "evaluator", "command")
+
+
+class Entry(NamedTuple):
+    """A plugin with the distribution that offers it."""
+
+    kind: str
+    plugin: Plugin
+    distribution: str
+    version: str
+
+    @property
+    def qualified_name(self) -> str:
+        """``distribution/name``, which is never ambiguous."""
+        return f"{self.distribution}/{self.plugin.name}"
+
+
+class Problem(NamedTuple):
+    """A plugin that could not be used, and why."""
+
+    distribution: str
+    version: str
+    error: str
+
+    def __str__(self) -> str:
+        return f"plugin {self.distribution} {self.version} is broken and left out: {self.error}"
+
+
+class Registry:
+    """All plugins that are installed.
+
+    Parameters
+    ----------
+    disabled
+        Names of distributions to leave out; ``"*"`` leaves out all.
+    """
+
+    def __init__(self, disabled: frozenset[str] = frozenset()) -> None:
+        self.problems: list[Problem] = []
+        self._manager = pluggy.PluginManager("crystalsim")
+        self._manager.add_hookspecs(hookspecs)
+        self._origin: dict[str, tuple[str, str]] = {}
+        if "*" not in disabled:
+            for entry_point in entry_points(group=ENTRY_POINT_GROUP):
+                if _distribution(entry_point)[0] not in disabled:
+                    self._register(entry_point)
+        self._entries = {kind: list(self._collect(kind)) for kind in KINDS}
+
+    def _register(self, entry_point: EntryPoint) -> None:
+        distribution, version = _distribution(entry_point)
+        key = f"{distribution}:{entry_point.name}"
+        try:
+            module = entry_point.load()
+            self._manager.register(module, name=key)
+            self._manager.check_pending()
+        except (Exception, SystemExit) as error:
+            if self._manager.has_plugin(key):
+                self._manager.unregister(name=key)
+            self._report(distribution, version, error)
+        else:
+            self._origin[key] = (distribution, version)
+
+    def _report(self, distribution: str, version: str, error: BaseException) -> None:
+        text = " ".join(str(error).split())
+        self.problems.append(Problem(distribution, version, f"{type(error).__name__}: {text}"))
+
+    def _calls(self, hook: str) -> Iterator[tuple[str, str, Callable[..., Any], tuple[str, ...]]]:
+        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+            distribution, version = self._origin[implementation.plugin_name]
+            yield distribution, version, implementation.function, tuple(implementation.argnames)
+
+    def _collect(self, kind: str) -> Iterator[Entry]:
+        for distribution, version, function, _ in self._calls(f"crystalsim_{kind}s"):
+            try:
+                plugins = [Plugin(*plugin) for plugin in function()]
+            except Exception as error:
+                self._report(distribution, version, error)
+                continue
+            for plugin in plugins:
+                yield Entry(kind, plugin, distribution, version)
+
+    def entries(self, kind: str) -> list[Entry]:
+        """List what is installed of a kind, sorted by name."""
+        return sorted(self._entries[kind], key=lambda e: (e.plugin.name, e.distribution))
+
+    def lookup(self, kind: str, name: str) -> Entry:
+        """Find a plugin by ``name`` or ``distribution/name``.
+
+        Raises
+        ------
+        PluginError
+            If there is none (the nearest name is suggested) or more than one.
+        """
+        if kind not in KINDS:
+            raise PluginError(f"unknown kind of plugin '{kind}'; known: {', '.join(KINDS)}")
+        found = [e for e in self.entries(kind) if name in (e.plugin.name, e.qualified_name)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = " or ".join(entry.qualified_name for entry in found)
+            raise PluginError(f"{kind} '{name}' is ambiguous; say {names}")
+        known = sorted({entry.plugin.name for entry in self.entries(kind)})
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        broken = "".join(f"; {p}" for p in self.problems)
+        raise PluginError(
+            f"unknown {kind} '{name}'{hint} (installed: {', '.join(known) or 'none'}){broken}"
+        )
+
+    def load(self, kind: str, name: str) -> Any:
+        """Import the class (or command) of a plugin.
+
+        Raises
+        ------
+        PluginError
+            If the name is unknown or ambiguous, or the import fails.
+        """
+        entry = self.lookup(kind, name)
+        return _import(entry, entry.plugin.target)
+
+    def options_class(self, kind: str, name: str) -> type | None:
+        """Import the options dataclass of a plugin, or None where it has no options."""
+        entry = self.lookup(kind, name)
+        return _import(entry, entry.plugin.options) if entry.plugin.options else None
+
+    def broadcast(self, hook: str, **arguments: Any) -> None:
+        """Call a lifecycle hook of every plugin; one that raises is reported, the rest goes on."""
+        for distribution, version, function, names in self._calls(hook):
+            try:
+                function(*(arguments[name] for name in names))
+            except Exception as error:
+                print(
+                    f"warning: {hook} of {distribution} {version} failed: "
+                    f"{type(error).__name__}: {error}",
+                    file=sys.stderr,
+                )
+
+
+def _distribution(entry_point: EntryPoint) -> tuple[str, str]:
+    distribution = entry_point.dist
+    if distribution is None:
+        return "unknown", "0"
+    return distribution.name, distribution.version
+
+
+def _import(entry: Entry, target: str) -> Any:
+    module, _, attribute = target.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except Exception as error:
+        raise PluginError(
+            f"{entry.kind} '{entry.plugin.name}' of {entry.distribution} {entry.version} "
+            f"cannot be loaded from '{target}': {type(error).__name__}: {error}"
+        ) from error
+
+
+@functools.cache
+def registry() -> Registry:
+    """Return the registry of this process, found once.
+
+    The environment variable ``CRYSTALSIM_DISABLE_PLUGINS`` holds comma-separated names of
+    distributions to leave out, or ``*``. Broken plugins are reported on stderr.
+    """
+    names = os.environ.get("CRYSTALSIM_DISABLE_PLUGINS", "").split(",")
+    found = Registry(frozenset(name.strip() for name in names if name.strip()))
+    for problem in found.problems:
+        print(f"warning: {problem}", file=sys.stderr)
+    return found
+
+
+def get(kind: str, name: str, /, **options: Any) -> Any:
+    """Make a plugin object that is ready to use.
+
+    Parameters
+    ----------
+    kind
+        ``"sampler"``, ``"solver"``, ``"model"`` or ``"evaluator"``.
+    name
+        Name of the plugin, or ``distribution/name``.
+    **options
+        Options of the plugin; see ``crystalsim describe KIND NAME``.
+
+    Raises
+    ------
+    PluginError, OptionError
+        If there is no such plugin, or it has no such option.
+
+    Examples
+    --------
+    >>> import crystalsim
+    >>> solver = crystalsim.get("solver", "builtin", tolerance=1e-4)  # doctest: +SKIP
+    """
+    return build(kind, name, options)
+
+
+def build(kind: str, name: str, options: Mapping[str, Any]) -> Any:
+    """Make a plugin object from a mapping of options; see `get`."""
+    from .options import make_options
+
+    options_class = registry().options_class(kind, name)
+    made = make_options(options_class, options, where=kind)
+    plugin_class = registry().load(kind, name)
+    return plugin_class(made) if options_class else plugin_class()
