@@ -1,0 +1,123 @@
+"""Flow with one viscosity everywhere: two sine transforms.
+
+With viscosity one, the stream function obeys the biharmonic equation ``K0 psi = f``. With free-slip
+walls the sine modes diagonalise ``K0`` exactly, with eigenvalues ``(l_i + l_j)**2``,
+``l_k = (2 - 2 cos(pi k / n)) / h**2``; the pressure follows from a Poisson equation with a cosine
+transform. Fast Poisson solvers: Swarztrauber (1977), doi:10.1137/1019071.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import scipy.fft
+import xarray as xr
+from numpy.typing import NDArray
+
+from ..cases import iterate_cases
+from ..grid import Grid
+from ..scene import rasterise
+from .operators import buoyancy_curl, force, pad_walls, strain_rate
+
+
+def laplacian_eigenvalues(modes: NDArray[Any], cells: int, spacing: float) -> NDArray[np.float64]:
+    """Eigenvalues of minus the second difference for modes on `cells` cells [1 / spacing**2]."""
+    return 4.0 * np.sin(0.5 * np.pi * modes / cells) ** 2 / spacing**2
+
+
+class IsoviscousOperator:
+    """Solves ``K0 psi = f`` and the Poisson equation of the pressure on one grid.
+
+    Parameters
+    ----------
+    grid
+        Its cell sizes fix the unit of length.
+    """
+
+    def __init__(self, grid: Grid) -> None:
+        self.grid = grid
+        in_x = laplacian_eigenvalues(np.arange(1, grid.nx), grid.nx, grid.hx)
+        in_z = laplacian_eigenvalues(np.arange(1, grid.nz), grid.nz, grid.hz)
+        # Two unnormalised DST-I in two dimensions multiply by 2 nx * 2 nz.
+        self._inverse = 1.0 / ((in_z[:, None] + in_x) ** 2 * (4 * grid.nx * grid.nz))
+        in_x = laplacian_eigenvalues(np.arange(grid.nx), grid.nx, grid.hx)
+        in_z = laplacian_eigenvalues(np.arange(grid.nz), grid.nz, grid.hz)
+        poisson = in_z[:, None] + in_x
+        poisson[0, 0] = np.inf  # the mean of the pressure is zero
+        self._inverse_poisson = 1.0 / poisson
+
+    def solve(self, rhs: NDArray[Any]) -> NDArray[Any]:
+        """Solve ``K0 psi = rhs`` on interior corners (..., nz - 1, nx - 1)."""
+        modes = scipy.fft.dstn(rhs, type=1, axes=(-2, -1))
+        modes *= self._inverse
+        return scipy.fft.dstn(modes, type=1, axes=(-2, -1), overwrite_x=True)
+
+    def pressure(
+        self, force_x: NDArray[np.float64], force_z: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Pressure of zero mean whose gradient balances a force on interior faces.
+
+        Parameters
+        ----------
+        force_x, force_z
+            (..., nz, nx - 1) and (..., nz - 1, nx); see `crystalsim.stokes.operators.force`.
+
+        Returns
+        -------
+        array
+            On cells (..., nz, nx); exact where the force is a gradient, else its gradient part.
+        """
+        grid = self.grid
+        source = np.zeros((*force_x.shape[:-2], grid.nz, grid.nx))
+        source[..., :, :-1] += force_x / grid.hx
+        source[..., :, 1:] -= force_x / grid.hx
+        source[..., :-1, :] += force_z / grid.hz
+        source[..., 1:, :] -= force_z / grid.hz
+        modes = scipy.fft.dctn(source, type=2, axes=(-2, -1), norm="ortho", overwrite_x=True)
+        modes *= -self._inverse_poisson
+        return scipy.fft.idctn(modes, type=2, axes=(-2, -1), norm="ortho", overwrite_x=True)
+
+
+@functools.lru_cache(maxsize=8)
+def isoviscous_operator(grid: Grid) -> IsoviscousOperator:
+    """Return the operator of a grid, made once."""
+    return IsoviscousOperator(grid)
+
+
+def solve_isoviscous(
+    cases: xr.Dataset, *, pressure: bool = False
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """Flow of all samples as if the crystals were as viscous as the magma.
+
+    Parameters
+    ----------
+    cases
+        Dataset of kind ``"cases"``.
+    pressure
+        Whether to compute it too.
+
+    Returns
+    -------
+    stream_function
+        (sample, z_face, x_face) [m2 s-1].
+    pressure
+        (sample, z, x) [Pa], or None.
+    """
+    grid = Grid.from_dataset(cases)
+    operator = isoviscous_operator(grid)
+    samples = cases.sizes["sample"]
+    psi = np.zeros((samples, grid.nz + 1, grid.nx + 1))
+    p = np.zeros((samples, grid.nz, grid.nx)) if pressure else None
+    for i, case in enumerate(iterate_cases(cases)):
+        density = rasterise(case, grid).density_face
+        rhs = buoyancy_curl(density, grid.hx) * (-case.gravity / case.matrix_viscosity)
+        psi[i] = pad_walls(operator.solve(rhs))
+        if p is not None:
+            normal, shear = strain_rate(psi[i], grid.hx, grid.hz)
+            eta = case.matrix_viscosity
+            p[i] = operator.pressure(
+                *force(eta * normal, eta * shear, density, case.gravity, grid.hx, grid.hz)
+            )
+    return psi, p

@@ -1,0 +1,46 @@
+"""What the distribution offers, and the options of the solver; imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from crystalsim.hookspecs import Plugin, hookimpl
+from crystalsim.options import Meta
+
+
+@dataclass(frozen=True)
+class BuiltinOptions:
+    """Options of the built-in solver."""
+
+    tolerance: Annotated[
+        float,
+        Meta(
+            gt=0,
+            lt=1,
+            description="relative residual to stop at; the velocity is then about a tenth of it "
+            "from the discrete solution, at the default less than the error of the grid",
+        ),
+    ] = 5e-3
+    maximum_iterations: Annotated[int, Meta(ge=1, description="give up after so many")] = 2000
+    average: Annotated[
+        Literal["harmonic", "geometric", "arithmetic", "point"],
+        Meta(description="mean of the viscosity at the crystals' edges; arithmetic is LaMEM's"),
+    ] = "harmonic"
+    precision: Annotated[
+        Literal["double", "single"],
+        Meta(description="of the arithmetic and of the fields; single halves time and files"),
+    ] = "double"
+
+
+@hookimpl
+def crystalsim_solvers() -> list[Plugin]:
+    """Offer the solver."""
+    return [
+        Plugin(
+            "builtin",
+            "crystalsim_builtin.solver:BuiltinSolver",
+            "2D finite differences, stream function, crystals as extra stress",
+            options="crystalsim_builtin.plugin:BuiltinOptions",
+        )
+    ]
