@@ -117,7 +117,9 @@ def disc_fractions(x: float, z: float, radius: float, grid: Grid) -> Disc:
     quarter = np.diff(np.diff(below, axis=0), axis=1) * (radius * radius / (grid.hx * grid.hz))
 
     def gather(pad_z: int, pad_x: int) -> Array:
-        q = np.pad(quarter, ((pad_z, pad_z), (pad_x, pad_x)))
+        rows, columns = quarter.shape
+        q = np.zeros((rows + 2 * pad_z, columns + 2 * pad_x))
+        q[pad_z : pad_z + rows, pad_x : pad_x + columns] = quarter
         total = q[::2, ::2] + q[1::2, ::2] + q[::2, 1::2] + q[1::2, 1::2]
         total[total < _SNAP] = 0.0
         total[total > 1 - _SNAP] = 1.0

@@ -17,14 +17,14 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.sparse
 from numpy.typing import DTypeLike, NDArray
 
-from ..cases import Case
 from ..errors import OptionError
 from ..grid import Grid
-from ..scene import Average, rasterise
+from ..scene import Scene
 from .isoviscous import isoviscous_operator
-from .operators import buoyancy_curl, force, pad_walls, strain_rate, strain_rate_adjoint
+from .operators import buoyancy_curl, force, pad_walls, strain_rate
 
 Array = NDArray[Any]
 
@@ -36,26 +36,26 @@ class Scales(NamedTuple):
     ----------
     length
         Half the height of the domain [m].
-    velocity
-        ``drho g length**2 / matrix_viscosity`` with the largest density contrast [m s-1].
-    stress
-        ``drho g length`` [Pa].
     density
-        The largest density contrast [kg m-3], 1 where there is none.
+        The largest density anomaly [kg m-3], 1 where there is none.
+    stress
+        ``density g length`` [Pa].
+    velocity
+        ``stress length / matrix_viscosity`` [m s-1].
     """
 
     length: float
-    velocity: float
-    stress: float
     density: float
+    stress: float
+    velocity: float
 
 
-def scales(case: Case, grid: Grid) -> Scales:
-    """Units for one case."""
-    density = float(np.max(np.abs(case.density_contrast), initial=0.0)) or 1.0
+def scales(scene: Scene, grid: Grid, matrix_viscosity: float, gravity: float) -> Scales:
+    """Units for one scene."""
+    density = float(np.max(np.abs(scene.density_face))) or 1.0
     length = 0.5 * grid.height
-    stress = density * (case.gravity or 1.0) * length
-    return Scales(length, stress * length / case.matrix_viscosity, stress, density)
+    stress = density * (gravity or 1.0) * length
+    return Scales(length, density, stress, stress * length / matrix_viscosity)
 
 
 def unit_grid(grid: Grid) -> Grid:
@@ -65,16 +65,20 @@ def unit_grid(grid: Grid) -> Grid:
 
 
 class ExtraStressSystem:
-    """The equation of the extra stress for one case, in the units of `scales`.
+    """The equation of the extra stress for one scene, in the units of `scales`.
 
     Vectors hold the extra stress on the support: crystal cells first, then crystal corners.
 
     Parameters
     ----------
-    case, grid
-        What to solve, in SI units.
-    average
-        Mean of the viscosity where crystal and magma share a control volume.
+    scene
+        Viscosity and density, in SI units.
+    grid
+        Grid of the scene.
+    matrix_viscosity
+        The viscosity without extra stress [Pa s].
+    gravity
+        Acceleration downward [m s-2].
     dtype
         Floating-point type of all arrays.
 
@@ -90,55 +94,59 @@ class ExtraStressSystem:
     Raises
     ------
     OptionError
-        If a crystal is less viscous than the magma.
+        If the viscosity is below the matrix's anywhere.
     """
 
     def __init__(
         self,
-        case: Case,
+        scene: Scene,
         grid: Grid,
-        average: Average = "harmonic",
+        *,
+        matrix_viscosity: float,
+        gravity: float,
         dtype: DTypeLike = np.float64,
     ) -> None:
-        if (case.viscosity < case.matrix_viscosity).any():
-            raise OptionError(
-                f"crystal_viscosity = {case.viscosity.min():g} Pa s is below matrix_viscosity = "
-                f"{case.matrix_viscosity:g} Pa s; expected crystals at least as viscous as the magma"
-            )
-        self.scales = scales(case, grid)
+        self.scales = scales(scene, grid, matrix_viscosity, gravity)
         unit = unit_grid(grid)
         self._hx, self._hz = unit.hx, unit.hz
         self._operator = isoviscous_operator(unit)
-        scene = rasterise(case, grid, average)
-        self._gravity = float(case.gravity > 0)
+        self._gravity = float(gravity > 0)
         self._density = scene.density_face / self.scales.density
         rhs = -self._gravity * buoyancy_curl(self._density, self._hx)
         self.isoviscous: Array = self._operator.solve(rhs.astype(dtype))
-        cell = scene.viscosity_cell / case.matrix_viscosity - 1.0
-        corner = scene.viscosity_corner[1:-1, 1:-1] / case.matrix_viscosity - 1.0
-        self._cells, self._corners = np.flatnonzero(cell), np.flatnonzero(corner)
-        excess = np.concatenate([cell.ravel()[self._cells], corner.ravel()[self._corners]])
+        cell = scene.viscosity_cell / matrix_viscosity - 1.0
+        corner = scene.viscosity_corner[1:-1, 1:-1] / matrix_viscosity - 1.0
+        self._cells, self._corners = np.nonzero(cell), np.nonzero(corner)
+        excess = np.concatenate([cell[self._cells], corner[self._corners]])
+        self._strain_rate = _strain_rate_matrix(self._cells, self._corners, unit).astype(dtype)
+        self._curl = self._strain_rate.T.tocsr()
+        if (excess < 0).any():
+            raise OptionError(
+                f"viscosity {matrix_viscosity * (1 + excess.min()):g} Pa s is below "
+                f"matrix_viscosity = {matrix_viscosity:g} Pa s; expected crystals at least as "
+                "viscous as the magma"
+            )
         self.compliance: Array = (1.0 / excess).astype(dtype)
         self.right_hand_side: Array = self.gather(self.isoviscous)
 
     def gather(self, psi: Array) -> Array:
         """Strain rate on the support (support) of a stream function (nz - 1, nx - 1)."""
-        normal, shear = strain_rate(pad_walls(psi), self._hx, self._hz)
-        return np.concatenate([normal.ravel()[self._cells], shear.ravel()[self._corners]])
+        return np.asarray(self._strain_rate @ pad_walls(psi).ravel())
 
     def scatter(self, stress: Array) -> tuple[Array, Array]:
         """Put a vector on the support into fields on cells and interior corners."""
         nz, nx = self.isoviscous.shape
         normal = np.zeros((nz + 1, nx + 1), dtype=stress.dtype)
         shear = np.zeros((nz, nx), dtype=stress.dtype)
-        normal.ravel()[self._cells] = stress[: self._cells.size]
-        shear.ravel()[self._corners] = stress[self._cells.size :]
+        normal[self._cells] = stress[: self._cells[0].size]
+        shear[self._corners] = stress[self._cells[0].size :]
         return normal, shear
 
     def response(self, stress: Array) -> Array:
         """Stream function ``K0**-1 S' t`` that an extra stress takes away (nz - 1, nx - 1)."""
-        curl = strain_rate_adjoint(*self.scatter(stress), self._hx, self._hz)
-        return self._operator.solve(curl)
+        nz, nx = self.isoviscous.shape
+        curl = (self._curl @ stress).reshape(nz + 2, nx + 2)
+        return self._operator.solve(curl[1:-1, 1:-1])
 
     def apply(self, stress: Array) -> tuple[Array, Array]:
         """Apply the operator.
@@ -171,3 +179,33 @@ class ExtraStressSystem:
                 self._hz,
             )
         )
+
+
+def _strain_rate_matrix(
+    cells: tuple[Array, Array], corners: tuple[Array, Array], grid: Grid
+) -> scipy.sparse.csr_array:
+    """`strain_rate` as a matrix from all corners to some cells and interior corners."""
+    row = grid.nx + 1
+    at_cell = cells[0] * row + cells[1]
+    at_corner = (corners[0] + 1) * row + corners[1] + 1
+    columns = np.concatenate(
+        [
+            (at_cell[:, None] + [0, 1, row, row + 1]).ravel(),
+            (at_corner[:, None] + [-row, -1, 0, 1, row]).ravel(),
+        ]
+    )
+    twist, in_x, in_z = 2.0 / (grid.hx * grid.hz), 1.0 / grid.hx**2, 1.0 / grid.hz**2
+    values = np.concatenate(
+        [
+            np.tile([twist, -twist, -twist, twist], at_cell.size),
+            np.tile([in_z, -in_x, 2 * (in_x - in_z), -in_x, in_z], at_corner.size),
+        ]
+    )
+    starts = np.concatenate(
+        [
+            4 * np.arange(at_cell.size),
+            4 * at_cell.size + 5 * np.arange(at_corner.size + 1),
+        ]
+    )
+    shape = (at_cell.size + at_corner.size, row * (grid.nz + 1))
+    return scipy.sparse.csr_array((values, columns, starts), shape=shape)

@@ -9,18 +9,22 @@ import xarray as xr
 
 from crystalsim import Grid, iterate_cases, make_solutions
 from crystalsim.cases import Case
+from crystalsim.scene import rasterise
+from crystalsim.schema import VARIABLES
 from crystalsim.stokes.extra_stress import ExtraStressSystem
 from crystalsim.stokes.operators import pad_walls, velocity
 
 from . import conjugate_gradients
 from .plugin import BuiltinOptions
 
-FIELDS = {
-    "stream_function": ("z_face", "x_face"),
-    "velocity_x": ("z", "x_face"),
-    "velocity_z": ("z_face", "x"),
-    "pressure": ("z", "x"),
-}
+FIELDS = (
+    "crystal_fraction",
+    "phase",
+    "velocity_x",
+    "velocity_z",
+    "pressure",
+    "stream_function",
+)
 
 
 class BuiltinSolver:
@@ -45,10 +49,12 @@ class BuiltinSolver:
         """Solve all samples; see `crystalsim.contracts.Solver`."""
         grid = Grid.from_dataset(cases)
         samples = cases.sizes["sample"]
-        size = {"x": grid.nx, "z": grid.nz, "x_face": grid.nx + 1, "z_face": grid.nz + 1}
         fields = {
-            name: np.zeros((samples, *(size[d] for d in dims)), dtype=self._dtype)
-            for name, dims in FIELDS.items()
+            name: np.zeros(
+                [cases.sizes[dim] for dim in VARIABLES[name].dims],
+                dtype=np.int16 if name == "phase" else self._dtype,
+            )
+            for name in FIELDS
         }
         report = {
             "converged": np.zeros(samples, dtype=bool),
@@ -75,7 +81,14 @@ class BuiltinSolver:
     def _solve_one(
         self, case: Case, grid: Grid
     ) -> tuple[dict[str, np.ndarray], conjugate_gradients.Result]:
-        system = ExtraStressSystem(case, grid, self.options.average, self._dtype)
+        scene = rasterise(case, grid, self.options.average)
+        system = ExtraStressSystem(
+            scene,
+            grid,
+            matrix_viscosity=case.matrix_viscosity,
+            gravity=case.gravity,
+            dtype=self._dtype,
+        )
         result = conjugate_gradients.solve(
             system, self.options.tolerance, self.options.maximum_iterations
         )
@@ -84,6 +97,8 @@ class BuiltinSolver:
         velocity_x, velocity_z = velocity(psi, grid.hx, grid.hz)
         pressure = system.pressure(result.stream_function, result.extra_stress) * units.stress
         return {
+            "crystal_fraction": scene.fraction,
+            "phase": scene.phase,
             "stream_function": psi,
             "velocity_x": velocity_x,
             "velocity_z": velocity_z,

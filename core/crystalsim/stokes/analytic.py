@@ -1,0 +1,177 @@
+"""Solutions that do not come from a grid, to verify solvers against.
+
+Both are for free slip on all walls and z upward.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.special
+from numpy.typing import NDArray
+
+from ..cases import Case
+from ..grid import Grid
+
+Array = NDArray[np.float64]
+
+
+def isoviscous_discs(case: Case, grid: Grid, modes: int = 1024) -> Array:
+    """Stream function of discs as viscous as the magma, as a double sine series.
+
+    With wave numbers ``k = pi i / W`` and ``l = pi j / H``, ``q**2 = k**2 + l**2`` and positions from
+    the lower left corner, each disc contributes
+
+        psi = sum_ij  8 pi R drho g k cos(k x0) sin(l z0) J1(q R) / (eta W H q**5) sin(k x) sin(l z),
+
+    from the Fourier transform of a disc (a Bessel function); terms fall off as ``q**-4.5``.
+
+    Parameters
+    ----------
+    case
+        Its viscosity contrasts are ignored.
+    grid
+        Where to evaluate: its corners.
+    modes
+        Terms in each direction.
+
+    Returns
+    -------
+    array
+        Stream function (z_face, x_face) [m2 s-1].
+    """
+    k = np.pi * np.arange(1, modes + 1) / grid.width
+    wave_z = np.pi * np.arange(1, modes + 1) / grid.height
+    q = np.hypot(wave_z[:, None], k)
+    coefficients = np.zeros((modes, modes))
+    for x, z, radius, contrast in zip(
+        case.x - grid.x_min, case.z - grid.z_min, case.radius, case.density_contrast, strict=True
+    ):
+        shape = np.sin(wave_z * z)[:, None] * (k * np.cos(k * x)) * scipy.special.j1(q * radius)
+        coefficients += radius * contrast * shape
+    coefficients *= 8 * np.pi * case.gravity / (case.matrix_viscosity * grid.width * grid.height)
+    coefficients /= q**5
+    in_x = np.sin(k[:, None] * (grid.x_face - grid.x_min))
+    in_z = np.sin((grid.z_face - grid.z_min)[:, None] * wave_z)
+    return np.asarray(in_z @ coefficients @ in_x)
+
+
+class SolCx:
+    """Flow across a vertical jump of viscosity in the unit square.
+
+    Viscosity is 1 left of `jump` and `contrast` right of it; the density anomaly is
+    ``sin(k z) cos(m x)`` and gravity is 1. Benchmark of Zhong (1996), doi:10.1029/96JB00076 (SolCx
+    in Duretz et al. 2011, doi:10.1029/2011GC003567). The solution is derived here anew: with
+    ``psi = F(x) sin(k z)``, ``eta (F'''' - 2 k**2 F'' + k**4 F) = m sin(m x)`` on each side, ``F =
+    F'' = 0`` at the walls, and ``F``, ``F'``, ``eta (k**2 F + F'')`` and ``eta (3 k**2 F' - F''')``
+    continuous at the jump: eight linear equations.
+
+    Parameters
+    ----------
+    contrast
+        Viscosity right of the jump.
+    jump
+        Position of the jump.
+    k, m
+        Wave numbers of the density; multiples of pi.
+    """
+
+    def __init__(
+        self, contrast: float = 1e6, jump: float = 0.5, k: float = np.pi, m: float = np.pi
+    ) -> None:
+        self.jump, self.k, self.m = jump, k, m
+        self.viscosity = (1.0, contrast)
+        rows: list[Array] = []
+        known: list[float] = []
+        for side, wall in ((0, 0.0), (1, 1.0)):
+            for derivative in (0, 2):
+                rows.append(self._row(wall, side, derivative))
+                known.append(-self._particular(wall, side, derivative))
+        # Each condition: sum over (derivative, factor), equal on both sides.
+        for terms, stressed in (
+            (((0, 1.0),), False),
+            (((1, 1.0),), False),
+            (((0, k**2), (2, 1.0)), True),
+            (((1, 3 * k**2), (3, -1.0)), True),
+        ):
+            row, value = np.zeros(8), 0.0
+            for side, sign in ((0, 1.0), (1, -1.0)):
+                weight = sign * (self.viscosity[side] if stressed else 1.0)
+                for derivative, factor in terms:
+                    row += weight * factor * self._row(jump, side, derivative)
+                    value -= weight * factor * self._particular(jump, side, derivative)
+            size = np.abs(row).max()
+            rows.append(row / size)
+            known.append(value / size)
+        self._coefficients = np.linalg.solve(np.array(rows), np.array(known))
+
+    def _homogeneous(self, x: Array, derivative: int) -> Array:
+        """Derivatives of ``e^s, s e^s, e^-s, s e^-s`` with ``s = k (x - jump)`` (4, x)."""
+        s = self.k * (x - self.jump)
+        up, down, n = np.exp(s), np.exp(-s), derivative
+        sign = (-1.0) ** n
+        basis = np.stack([up, (s + n) * up, sign * down, sign * (s - n) * down])
+        return np.asarray(self.k**n * basis)
+
+    def _row(self, x: float, side: int, derivative: int) -> Array:
+        row = np.zeros(8)
+        row[4 * side : 4 * side + 4] = self._homogeneous(np.array([x]), derivative)[:, 0]
+        return row
+
+    def _particular(self, x: float | Array, side: int, derivative: int) -> float:
+        amplitude = self.m / (self.viscosity[side] * (self.m**2 + self.k**2) ** 2)
+        phase = 0.5 * np.pi * derivative
+        return amplitude * self.m**derivative * np.sin(self.m * x + phase)  # type: ignore[no-any-return]
+
+    def profile(self, x: Array, derivative: int = 0) -> Array:
+        """``F`` or a derivative of it at `x`."""
+        x = np.asarray(x, dtype=float)
+        values = np.zeros_like(x)
+        for side, where in ((0, x <= self.jump), (1, x > self.jump)):
+            c = self._coefficients[4 * side : 4 * side + 4]
+            there = x[where]
+            values[where] = c @ self._homogeneous(there, derivative) + self._particular(
+                there, side, derivative
+            )
+        return values
+
+    def fields(self, grid: Grid) -> SolCxFields:
+        """Velocity on faces, pressure on cells, and the coefficients that a solver needs."""
+        k = self.k
+        velocity_x = k * np.cos(k * grid.z)[:, None] * self.profile(grid.x_face)
+        velocity_z = -np.sin(k * grid.z_face)[:, None] * self.profile(grid.x, 1)
+        eta = np.where(grid.x < self.jump, *self.viscosity)
+        inner = eta * (k**2 * self.profile(grid.x, 1) - self.profile(grid.x, 3))
+        pressure = -np.cos(k * grid.z)[:, None] / k * (inner - np.cos(self.m * grid.x))
+        corner = np.where(grid.x_face < self.jump, *self.viscosity)
+        on_jump = np.isclose(grid.x_face, self.jump, rtol=0, atol=1e-9)
+        corner[on_jump] = 2.0 / (1 / self.viscosity[0] + 1 / self.viscosity[1])
+        ones = np.ones((grid.nz, 1))
+        return SolCxFields(
+            velocity_x,
+            velocity_z,
+            pressure - pressure.mean(),
+            eta * ones,
+            corner * np.ones((grid.nz + 1, 1)),
+            np.sin(k * grid.z_face)[:, None] * np.cos(self.m * grid.x),
+        )
+
+
+class SolCxFields(NamedTuple):
+    """The solution of `SolCx` on a grid, and its coefficients.
+
+    Attributes
+    ----------
+    velocity_x, velocity_z, pressure
+        Point values on (z, x_face), (z_face, x) and (z, x).
+    viscosity_cell, viscosity_corner, density_face
+        On (z, x), (z_face, x_face; harmonic mean on the jump) and (z_face, x).
+    """
+
+    velocity_x: Array
+    velocity_z: Array
+    pressure: Array
+    viscosity_cell: Array
+    viscosity_corner: Array
+    density_face: Array
