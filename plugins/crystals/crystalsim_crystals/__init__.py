@@ -1,0 +1,1 @@
+"""The velocities and detection of crystals."""

@@ -1,0 +1,1 @@
+"""The errors of velocity and stream function."""

@@ -1,0 +1,1 @@
+"""The a Fourier neural operator with sine and cosine layers."""

@@ -1,0 +1,1 @@
+"""The the baseline without training."""

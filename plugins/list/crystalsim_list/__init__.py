@@ -1,0 +1,1 @@
+"""Crystals given one by one, in TOML or in a table file."""

@@ -1,0 +1,109 @@
+"""Read crystals from options, a CSV table or a TOML file."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from crystalsim import Grid, make_cases
+from crystalsim.errors import PlacementError, SchemaError
+from crystalsim.options import read_toml
+
+from .plugin import ListOptions
+
+COLUMNS = ("x", "z", "radius")
+PROPERTIES = ("density", "viscosity")
+KNOWN = (*COLUMNS, *PROPERTIES, *(f"{name}_contrast" for name in PROPERTIES), "sample")
+
+
+class ListSampler:
+    """Gives the crystals that are listed; nothing is random.
+
+    Parameters
+    ----------
+    options
+        See ``crystalsim describe sampler list``.
+    """
+
+    def __init__(self, options: ListOptions) -> None:
+        self.options = options
+
+    def sample(self, count: int | None = None, *, seed: int = 0) -> xr.Dataset:
+        """Give the first `count` samples of the list (all if None); the seed has no effect."""
+        samples: list[list[dict[str, float]]] = []
+        for where, row in self._rows():
+            number, crystal = self._crystal(where, row)
+            while len(samples) <= number:
+                samples.append([])
+            samples[number].append(crystal)
+        if count is not None and count > len(samples):
+            source = self.options.file or "the option crystals"
+            raise PlacementError(f"{source} lists {len(samples)} samples, {count} were asked for")
+        grid = Grid.from_options(self.options)
+        return make_cases(samples[:count], grid, self.options, attributes={"seed": seed})
+
+    def _rows(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        if not self.options.file:
+            for k, crystal in enumerate(self.options.crystals):
+                yield f"crystals[{k}]", crystal
+            return
+        path = Path(self.options.file)
+        if path.suffix == ".toml":
+            tables = read_toml(path).get("crystals")
+            if not isinstance(tables, list) or not tables:
+                raise SchemaError(f"{path}: expected [[crystals]] tables")
+            for k, crystal in enumerate(tables):
+                yield f"{path}: crystals[{k}]", crystal
+            return
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                reader = csv.DictReader(file, strict=True)
+                for row in reader:
+                    given = {
+                        (key or "").strip(): value for key, value in row.items() if value != ""
+                    }
+                    yield f"{path}, line {reader.line_num}", given
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise SchemaError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+
+    def _crystal(self, where: str, row: Mapping[str, Any]) -> tuple[int, dict[str, float]]:
+        if not isinstance(row, Mapping):
+            raise SchemaError(f"{where}: {row!r}; expected a table with x, z, radius ...")
+        unknown = [str(key) for key in row if key not in KNOWN]
+        if unknown:
+            raise SchemaError(f"{where}: unknown column '{unknown[0]}' (known: {', '.join(KNOWN)})")
+        values = {name: _number(where, name, row[name]) for name in row}
+        crystal = {}
+        for name in COLUMNS:
+            if name not in values:
+                raise SchemaError(f"{where}: column '{name}' is missing")
+            crystal[name] = values[name]
+        for name in PROPERTIES:
+            contrast = f"{name}_contrast"
+            if (name in values) == (contrast in values):
+                raise SchemaError(f"{where}: expected either '{name}' or '{contrast}'")
+        density = values.get("density", 0.0)
+        if "density_contrast" in values:
+            density = self.options.matrix_density + values["density_contrast"]
+        viscosity = values.get("viscosity", 0.0)
+        if "viscosity_contrast" in values:
+            viscosity = self.options.matrix_viscosity * values["viscosity_contrast"]
+        number = values.get("sample", 0.0)
+        if number < 0 or number != int(number) or number > 10**6:
+            raise SchemaError(f"{where}: sample = {number:g}; expected a whole number from 0")
+        return int(number), {**crystal, "density": density, "viscosity": viscosity}
+
+
+def _number(where: str, name: str, text: Any) -> float:
+    try:
+        value = float(text)
+    except (TypeError, ValueError):
+        value = math.nan
+    if isinstance(text, bool) or not math.isfinite(value):
+        raise SchemaError(f"{where}: {name} = {text!r}; expected a finite number")
+    return value

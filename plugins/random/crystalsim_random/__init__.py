@@ -1,0 +1,1 @@
+"""Draws crystals at random, never overlapping."""

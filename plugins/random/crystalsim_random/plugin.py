@@ -1,0 +1,93 @@
+"""What the distribution offers, and the options of the sampler; imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from crystalsim.contracts import SceneOptions
+from crystalsim.hookspecs import Plugin, hookimpl
+from crystalsim.options import Meta
+
+Distribution = Literal["uniform", "log_uniform"]
+
+
+@dataclass(frozen=True)
+class RandomOptions(SceneOptions):
+    """Options of the random sampler; each range is ``[low, high]`` or one number."""
+
+    count: Annotated[
+        int | tuple[int, int], Meta(description="crystals in a sample, each number equally likely")
+    ] = (1, 3)
+    radius: Annotated[float | tuple[float, float], Meta(description="of a crystal [m]")] = (
+        40.0,
+        100.0,
+    )
+    radius_distribution: Annotated[Distribution, Meta(description="of the radius")] = "uniform"
+    density_contrast: Annotated[
+        float | tuple[float, float],
+        Meta(description="crystal less magma [kg m-3]; negative rises"),
+    ] = (100.0, 500.0)
+    density_distribution: Annotated[Distribution, Meta(description="of the contrast")] = "uniform"
+    viscosity_contrast: Annotated[
+        float | tuple[float, float], Meta(description="crystal over magma")
+    ] = 1e4
+    viscosity_distribution: Annotated[Distribution, Meta(description="of the contrast")] = (
+        "log_uniform"
+    )
+    equal_radii: Annotated[bool, Meta(description="one radius a sample")] = False
+    equal_densities: Annotated[bool, Meta(description="one density a sample")] = False
+    equal_viscosities: Annotated[bool, Meta(description="one viscosity a sample")] = False
+    minimum_gap: Annotated[float, Meta(ge=0, description="between two surfaces [m]")] = 20.0
+    minimum_wall_gap: Annotated[float, Meta(ge=0, description="between surface and wall [m]")] = (
+        50.0
+    )
+    maximum_tries: Annotated[
+        int, Meta(ge=1, description="positions to try for a crystal before starting over")
+    ] = 2000
+    maximum_restarts: Annotated[
+        int, Meta(ge=0, description="times to start a sample over before giving up")
+    ] = 50
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("count", "radius", "density_contrast", "viscosity_contrast"):
+            low, high = as_range(getattr(self, name))
+            if low > high:
+                raise ValueError(f"{name} = [{low:g}, {high:g}]: expected the lower bound first")
+            if name == "count" and low < 0:
+                raise ValueError(f"count = {low:g}: expected 0 or more")
+            if name in ("radius", "viscosity_contrast") and low <= 0:
+                raise ValueError(f"{name} = {low:g}: expected a positive number")
+        if self.density_distribution == "log_uniform" and as_range(self.density_contrast)[0] <= 0:
+            raise ValueError("density_contrast: expected positive bounds to draw log-uniformly")
+        if as_range(self.density_contrast)[0] <= -self.matrix_density:
+            raise ValueError(
+                f"density_contrast = {as_range(self.density_contrast)[0]:g}: crystals lighter than "
+                f"nothing; expected more than {-self.matrix_density:g}"
+            )
+        room = min(b - a for a, b in (self.x_range, self.z_range)) / 2 - self.minimum_wall_gap
+        largest = as_range(self.radius)[1]
+        if largest > room:
+            raise ValueError(
+                f"radius = {largest:g} with minimum_wall_gap = {self.minimum_wall_gap:g}: expected "
+                f"a radius of at most {room:g}, to fit between the walls"
+            )
+
+
+def as_range(value: float | tuple[float, float]) -> tuple[float, float]:
+    """Return one number as a range of no width."""
+    return value if isinstance(value, tuple) else (value, value)
+
+
+@hookimpl
+def crystalsim_samplers() -> list[Plugin]:
+    """Offer the sampler."""
+    return [
+        Plugin(
+            "random",
+            "crystalsim_random.sampler:RandomSampler",
+            "1..N crystals of random size, density and viscosity that never overlap",
+            options="crystalsim_random.plugin:RandomOptions",
+        )
+    ]

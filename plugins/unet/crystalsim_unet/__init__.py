@@ -1,0 +1,1 @@
+"""The a U-Net for the correction to the isoviscous flow."""
