@@ -1,0 +1,220 @@
+"""Files: one netCDF file, or a folder of shards with a manifest.
+
+Everything is written aside and renamed, so that what carries its final name is whole.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from . import __version__, schema
+from .errors import SchemaError, StoreError
+
+MANIFEST = "manifest.json"
+
+
+def provenance(
+    config: Mapping[str, Any] | None = None, seed: int | None = None, source: str = ""
+) -> dict[str, Any]:
+    """Attributes that say how a dataset came about.
+
+    Parameters
+    ----------
+    config
+        Resolved options, kept as JSON.
+    seed
+        Random seed, where there is one.
+    source
+        The method, for CF's ``source``.
+    """
+    from .registry import KINDS, registry
+
+    plugins = sorted(
+        {f"{e.distribution} {e.version}" for kind in KINDS for e in registry().entries(kind)}
+    )
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    made: dict[str, Any] = {
+        "Conventions": "CF-1.11",
+        "history": f"{now} crystalsim {__version__}",
+        "crystalsim_version": __version__,
+        "crystalsim_plugins": ", ".join(plugins),
+        "crystalsim_config": json.dumps(config or {}, sort_keys=True),
+    }
+    if source:
+        made["source"] = source
+    if seed is not None:
+        made["seed"] = seed
+    return made
+
+
+def fingerprint(value: Any) -> str:
+    """Short hash of anything that JSON can hold, or of a dataset's numbers."""
+    digest = hashlib.sha256()
+    if isinstance(value, xr.Dataset):
+        for name in sorted(map(str, value.variables)):
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(value[name].values).tobytes())
+    else:
+        digest.update(json.dumps(value, sort_keys=True, default=str).encode())
+    return digest.hexdigest()[:16]
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file aside and rename it."""
+    aside = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    try:
+        aside.write_text(text, encoding="utf-8")
+        aside.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written: {error.strerror}") from None
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def save(dataset: xr.Dataset, path: str | Path) -> None:
+    """Write a dataset to one netCDF file, aside first and then renamed.
+
+    Fields are chunked by sample, shuffled and deflated without loss, so that the file opens in
+    plain xarray as it was.
+
+    Parameters
+    ----------
+    dataset
+        Any dataset of ours.
+    path
+        File to write; its folder is made if need be.
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be written.
+    """
+    path = Path(path)
+    encoding = {}
+    for name, array in dataset.variables.items():
+        encoding[name] = {"_FillValue": None} if array.dtype.kind == "f" else {}
+        if array.ndim > 1 and array.size:
+            encoding[name] |= {
+                "zlib": True,
+                "complevel": 1,
+                "shuffle": True,
+                "chunksizes": (1, *array.shape[1:]) if array.ndim > 2 else array.shape,
+            }
+    aside = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        dataset.drop_encoding().to_netcdf(aside, engine="netcdf4", encoding=encoding)
+        aside.replace(path)
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise StoreError(f"{path}: cannot be written: {reason}") from None
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def open(path: str | Path, kind: str | None = None) -> xr.Dataset:
+    """Read a file, or a folder of shards, into memory.
+
+    Parameters
+    ----------
+    path
+        A netCDF file, or a folder that `crystalsim solve` wrote.
+    kind
+        Kind of dataset to check for (see `crystalsim.validate`); None guesses it.
+
+    Raises
+    ------
+    StoreError
+        If it is missing, damaged or incomplete; the message names the file.
+    SchemaError
+        If it does not follow the schema; the message names the file and all violations.
+    """
+    path = Path(path)
+    dataset = _read_shards(path) if path.is_dir() else read_file(path)
+    if kind is None:
+        if "velocity_x" in dataset:
+            kind = "solutions"
+        else:
+            kind = "cases" if "crystal_x" in dataset else "scores"
+    try:
+        return schema.validate(dataset, kind)
+    except SchemaError as error:
+        raise SchemaError(f"{path}: {error}") from None
+
+
+def read_file(path: Path) -> xr.Dataset:
+    """Read one netCDF file into memory, without a check of its contents.
+
+    Raises
+    ------
+    StoreError
+        If it is missing, not netCDF or damaged.
+    """
+    if not path.is_file():
+        raise StoreError(f"{path}: no such file")
+    try:
+        return xr.load_dataset(path, engine="netcdf4").drop_encoding()
+    except Exception as error:
+        # netCDF4, HDF5 and xarray raise a dozen types here, all meaning a file that is no good.
+        raise StoreError(f"{path}: not a readable netCDF file: {' '.join(str(error).split())}") from None
+
+
+def shard_path(folder: Path, number: int) -> Path:
+    """File of a shard."""
+    return folder / f"shard-{number:05d}.nc"
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """Read the manifest of a folder of shards; None where there is none.
+
+    Raises
+    ------
+    StoreError
+        If it is damaged.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        return None
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        return {"shards": int(manifest["shards"]), **manifest}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{path}: damaged: {error}") from None
+
+
+def _read_shards(folder: Path) -> xr.Dataset:
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise StoreError(f"{folder}: a folder without {MANIFEST}; expected shards of a dataset")
+    paths = [shard_path(folder, i) for i in range(manifest["shards"])]
+    missing = [path.name for path in paths if not path.is_file()]
+    if missing:
+        raise StoreError(
+            f"{folder}: {len(missing)} of {len(paths)} shards are missing ({missing[0]} ...); "
+            "run the same command again to make them"
+        )
+    return concatenate([read_file(path) for path in paths])
+
+
+def concatenate(parts: list[xr.Dataset]) -> xr.Dataset:
+    """Join datasets along ``sample``, keeping the attributes of the first."""
+    if len(parts) == 1:
+        return parts[0]
+    return xr.concat(
+        parts,
+        "sample",
+        data_vars="minimal",
+        coords="minimal",
+        compat="override",
+        combine_attrs="override",
+        join="override",
+    )
