@@ -1,1 +1,1 @@
-"""The velocities and detection of crystals."""
+"""Errors crystal by crystal: velocities, detection, alignment."""

@@ -1,1 +1,1 @@
-"""The errors of velocity and stream function."""
+"""Errors of the velocity and the stream function, field by field."""

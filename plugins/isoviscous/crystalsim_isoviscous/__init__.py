@@ -1,1 +1,1 @@
-"""The the baseline without training."""
+"""The flow without viscosity contrast: the baseline that needs no training."""

@@ -1,0 +1,168 @@
+"""Errors of crystals."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter
+from scipy.optimize import linear_sum_assignment
+
+from crystalsim import Grid, iterate_cases
+from crystalsim.cases import Case
+from crystalsim.crystal_motion import crystal_motion
+from crystalsim.scores import Metric, check_comparable, make_scores
+
+from .plugin import CrystalsOptions
+
+Array = NDArray[np.float64]
+
+_ALIGNMENT = (
+    "distance between the crystal's centre and the extremum of velocity_z that an optimal assignment "
+    "gives it: as many extrema as crystals are taken, deepest first, minima for sinking and maxima "
+    "for rising crystals, no two nearer than the option separation allows; in the {} flow. A rigid "
+    "crystal moves with one velocity, so that this is not zero in an exact solution"
+)
+
+DEFINITIONS = {
+    "crystal_velocity_error": Metric(
+        "relative error of the crystal's velocity",
+        "1",
+        "|V - V_ref| / |V_ref| with V the mean velocity over the crystal's exact area",
+    ),
+    "crystal_velocity_error_scaled": Metric(
+        "error of the crystal's velocity over the largest crystal speed",
+        "1",
+        "|V - V_ref| / max |V_ref| over the crystals of the sample; stays meaningful for crystals "
+        "that hardly move",
+    ),
+    "crystal_speed_reference": Metric(
+        "speed of the crystal in the reference", "m s-1", "|V_ref| of the mean velocity"
+    ),
+    "crystal_speed_prediction": Metric(
+        "speed of the crystal in the prediction", "m s-1", "|V| of the mean velocity"
+    ),
+    "alignment_distance": Metric(
+        "distance of the predicted extremum from the centre", "m", _ALIGNMENT.format("predicted")
+    ),
+    "alignment_distance_reference": Metric(
+        "distance of the true extremum from the centre", "m", _ALIGNMENT.format("reference")
+    ),
+    "detection_rate": Metric(
+        "share of crystals detected in the prediction",
+        "1",
+        "share of crystals whose assigned extremum of the predicted velocity_z lies within the "
+        "option detection_distance times the crystal's radius",
+    ),
+    "reference_detection_rate": Metric(
+        "share of crystals detected in the reference",
+        "1",
+        "the same for the reference flow: what a perfect prediction would reach",
+    ),
+}
+
+
+class CrystalsEvaluator:
+    """Velocity of each crystal, and whether the flow shows where the crystals are.
+
+    Parameters
+    ----------
+    options
+        See ``crystalsim describe evaluator crystals``.
+    """
+
+    def __init__(self, options: CrystalsOptions | None = None) -> None:
+        self.options = options or CrystalsOptions()
+
+    def evaluate(self, reference: xr.Dataset, prediction: xr.Dataset) -> xr.Dataset:
+        """Score each crystal; see `crystalsim.contracts.Evaluator`."""
+        grid = check_comparable(reference, prediction)
+        true, guess = (_velocities(dataset) for dataset in (reference, prediction))
+        speed, error = np.hypot(*true), np.hypot(*(guess - true))
+        largest = np.fmax.reduce(speed, axis=1, initial=0.0)[:, None]
+        values: dict[str, Array] = {
+            "crystal_velocity_error": _divide(error, speed),
+            "crystal_velocity_error_scaled": _divide(error, np.broadcast_to(largest, error.shape)),
+            "crystal_speed_reference": speed,
+            "crystal_speed_prediction": np.hypot(*guess),
+        }
+        radius = reference["crystal_radius"].values
+        counts = reference["crystal_count"].values
+        for dataset, distance, rate in (
+            (prediction, "alignment_distance", "detection_rate"),
+            (reference, "alignment_distance_reference", "reference_detection_rate"),
+        ):
+            values[distance] = self._alignment(dataset, grid)
+            near = values[distance] <= self.options.detection_distance * radius
+            values[rate] = _divide(near.sum(axis=1).astype(float), counts.astype(float))
+        return make_scores(reference, {n: values[n] for n in DEFINITIONS}, DEFINITIONS)
+
+    def _alignment(self, dataset: xr.Dataset, grid: Grid) -> Array:
+        found = np.full((dataset.sizes["sample"], dataset.sizes["crystal"]), np.nan)
+        velocity_z = dataset["velocity_z"].values
+        for i, case in enumerate(iterate_cases(dataset)):
+            if np.isfinite(velocity_z[i]).all():
+                centre = 0.5 * (velocity_z[i, 1:] + velocity_z[i, :-1])
+                for sign in (1.0, -1.0):  # sinking, rising
+                    chosen = np.flatnonzero(sign * case.density_contrast >= (0 if sign > 0 else 1e-300))
+                    if chosen.size:
+                        found[i, chosen] = self._match(-sign * centre, case, chosen, grid)
+        return found
+
+    def _match(self, height: Array, case: Case, chosen: NDArray[np.intp], grid: Grid) -> Array:
+        """Distances from the chosen crystals' centres to the peaks assigned to them [m]."""
+        peaks = find_peaks(
+            height, grid, chosen.size, self.options.separation * float(case.radius.min())
+        )
+        distance = np.hypot(
+            case.x[chosen][:, None] - grid.x[peaks[:, 1]],
+            case.z[chosen][:, None] - grid.z[peaks[:, 0]],
+        )
+        crystals, assigned = linear_sum_assignment(distance)
+        matched = np.full(chosen.size, np.nan)
+        matched[crystals] = distance[crystals, assigned]
+        return matched
+
+
+def find_peaks(height: Array, grid: Grid, count: int, separation: float) -> NDArray[np.intp]:
+    """Highest local maxima that keep a distance from each other.
+
+    Parameters
+    ----------
+    height
+        Field on cells (z, x).
+    grid
+        Its grid.
+    count
+        How many to find; fewer are returned where there are not so many.
+    separation
+        Least distance between two of them [m].
+
+    Returns
+    -------
+    array
+        Indices (peak, 2) into (z, x), highest first.
+    """
+    local = np.argwhere(maximum_filter(height, size=3, mode="nearest") == height)
+    local = local[np.argsort(-height[local[:, 0], local[:, 1]], kind="stable")]
+    kept: list[NDArray[np.intp]] = []
+    for peak in local:
+        apart = [
+            np.hypot(grid.x[peak[1]] - grid.x[k[1]], grid.z[peak[0]] - grid.z[k[0]]) for k in kept
+        ]
+        if not apart or min(apart) >= separation:
+            kept.append(peak)
+        if len(kept) == count:
+            break
+    return np.array(kept).reshape(-1, 2)
+
+
+def _velocities(dataset: xr.Dataset) -> Array:
+    motion = crystal_motion(dataset)
+    return np.stack([motion["crystal_velocity_x"].values, motion["crystal_velocity_z"].values])
+
+
+def _divide(numerator: Array, denominator: Array) -> Array:
+    return np.divide(
+        numerator, denominator, out=np.full(numerator.shape, np.nan), where=denominator > 0
+    )
