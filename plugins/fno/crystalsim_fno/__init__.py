@@ -1,1 +1,1 @@
-"""The a Fourier neural operator with sine and cosine layers."""
+"""A Fourier neural operator between walls: sine and cosine series."""

@@ -1,1 +1,1 @@
-"""The a U-Net for the correction to the isoviscous flow."""
+"""A U-Net that corrects the isoviscous flow."""

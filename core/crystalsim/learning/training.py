@@ -1,0 +1,217 @@
+"""The training loop: reproducible, resumable, the same on CPU and GPU."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor, nn
+
+from ..contracts import OnEpoch
+from ..progress import progress
+from ..store import fingerprint
+from .batches import Batch
+from .options import SurrogateOptions
+
+Loss = Callable[[Batch], tuple[Tensor, Tensor]]
+"""Gives (loss, relative error) on (sample) of a batch."""
+
+HISTORY = {
+    "training_loss": "mean over the epoch of the loss that is minimised",
+    "validation_loss": "the same on the validation samples after the epoch",
+    "validation_relative_l2": "mean relative L2 error of the velocity on the validation samples",
+    "learning_rate": "learning rate at the end of the epoch",
+}
+
+
+def choose_device(wanted: str) -> torch.device:
+    """Turn ``auto | cpu | cuda`` into a device.
+
+    Raises
+    ------
+    OptionError
+        If a GPU is asked for and there is none.
+    """
+    from ..errors import OptionError
+
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise OptionError("option model.device = 'cuda': torch finds no GPU here")
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(wanted)
+
+
+class Trainer:
+    """Minimises a loss with AdamW, linear warm-up and a cosine schedule; keeps the best weights.
+
+    Loshchilov & Hutter (2019), arXiv:1711.05101, and (2017), arXiv:1608.03983.
+
+    Parameters
+    ----------
+    network
+        Trained in place; holds the best weights (by validation error) in the end.
+    loss
+        Loss and relative error of each sample of a batch.
+    options
+        See `SurrogateOptions`.
+    seed
+        Fixes the order of samples and the mirrors; the caller fixes the initial weights.
+    folder
+        Where the state is kept after each epoch; a later call with the same options, seed and data
+        goes on from there and ends with the same weights, bit for bit on the same CPU.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: Loss,
+        options: SurrogateOptions,
+        *,
+        seed: int,
+        folder: Path | None = None,
+    ) -> None:
+        self.network, self.loss, self.options = network, loss, options
+        self.generator = torch.Generator().manual_seed(seed)
+        self.optimiser = torch.optim.AdamW(
+            network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
+        )
+        self.checkpoint = folder / "training.pt" if folder else None
+        self.history: list[dict[str, float]] = []
+        self.best_error = math.inf
+        self.best_weights = _copy(network.state_dict())
+
+    def fit(
+        self, training: Batch, validation: Batch, on_epoch: OnEpoch | None = None
+    ) -> xr.Dataset:
+        """Train for all epochs and return the history."""
+        count = training.isoviscous.shape[0]
+        steps = math.ceil(count / self.options.batch_size)
+        total = steps * self.options.epochs
+        mark = self._identity(training, validation)
+        first = self._resume(mark)
+        with progress(
+            total=total, initial=first * steps, description="training", unit="step"
+        ) as bar:
+            for epoch in range(first, self.options.epochs):
+                training_loss = self._epoch(training, epoch * steps, total, bar.update)
+                loss, error = self._validate(validation)
+                metrics = {
+                    "training_loss": training_loss,
+                    "validation_loss": loss,
+                    "validation_relative_l2": error,
+                    "learning_rate": self.optimiser.param_groups[0]["lr"],
+                }
+                self.history.append(metrics)
+                if error < self.best_error:
+                    self.best_error, self.best_weights = error, _copy(self.network.state_dict())
+                self._keep(mark)
+                bar.set_postfix_str(f"loss {training_loss:.4f}, validation {100 * error:.2f} %")
+                if on_epoch:
+                    on_epoch(epoch + 1, metrics)
+        self.network.load_state_dict(self.best_weights)
+        return self._as_dataset()
+
+    def _epoch(
+        self, data: Batch, step: int, total: int, tick: Callable[[int], object]
+    ) -> float:
+        self.network.train()
+        count = data.isoviscous.shape[0]
+        order = torch.randperm(count, generator=self.generator)
+        summed = 0.0
+        for start in range(0, count, self.options.batch_size):
+            batch = data.select(order[start : start + self.options.batch_size])
+            if self.options.mirror:
+                flips = torch.randint(0, 2, (2,), generator=self.generator).tolist()
+                batch = batch.mirrored(bool(flips[0]), bool(flips[1]))
+            for group in self.optimiser.param_groups:
+                group["lr"] = self.options.learning_rate * self._schedule(step, total)
+            loss = self.loss(batch)[0].mean()
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.options.gradient_clip)
+            self.optimiser.step()
+            summed += float(loss.detach()) * batch.isoviscous.shape[0]
+            step += 1
+            tick(1)
+        return summed / count
+
+    def _schedule(self, step: int, total: int) -> float:
+        warm_up = min(self.options.warm_up, total // 4)
+        if step < warm_up:
+            return (step + 1) / warm_up
+        return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, total - warm_up)))
+
+    def _validate(self, data: Batch) -> tuple[float, float]:
+        self.network.eval()
+        size, results = 4 * self.options.batch_size, []
+        with torch.no_grad():
+            for start in range(0, data.isoviscous.shape[0], size):
+                results.append(torch.stack(self.loss(data.select(slice(start, start + size)))))
+        loss, error = torch.cat(results, dim=1).double().mean(dim=1).tolist()
+        return loss, error
+
+    def _identity(self, training: Batch, validation: Batch) -> str:
+        """What must be the same for a checkpoint to be continued."""
+        numbers = [float(t.double().sum()) for batch in (training, validation) for t in batch]
+        sizes = [list(t.shape) for batch in (training, validation) for t in batch]
+        options = {**vars(self.options)}
+        return fingerprint([options, self.generator.initial_seed(), numbers, sizes])
+
+    def _keep(self, mark: str) -> None:
+        if self.checkpoint is None:
+            return
+        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        aside = self.checkpoint.with_suffix(".tmp")
+        state = {
+            "mark": mark,
+            "network": self.network.state_dict(),
+            "best_weights": self.best_weights,
+            "best_error": self.best_error,
+            "optimiser": self.optimiser.state_dict(),
+            "generator": self.generator.get_state(),
+            "history": json.dumps(self.history),
+        }
+        torch.save(state, aside)
+        aside.replace(self.checkpoint)
+
+    def _resume(self, mark: str) -> int:
+        """Load the state of a run that was cut off; return the epochs that are done."""
+        if self.checkpoint is None or not self.checkpoint.is_file():
+            return 0
+        try:
+            state: Mapping[str, Any] = torch.load(self.checkpoint, weights_only=True)
+        except Exception as error:
+            print(f"warning: {self.checkpoint}: damaged, training starts over ({error})")
+            return 0
+        if state.get("mark") != mark:
+            return 0
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.generator.set_state(state["generator"])
+        self.best_weights, self.best_error = state["best_weights"], state["best_error"]
+        self.history = json.loads(state["history"])
+        return len(self.history)
+
+    def _as_dataset(self) -> xr.Dataset:
+        epochs = np.arange(1, len(self.history) + 1)
+        return xr.Dataset(
+            {
+                name: (
+                    "epoch",
+                    np.array([metrics[name] for metrics in self.history]),
+                    {"long_name": name.replace("_", " "), "units": "1", "description": text},
+                )
+                for name, text in HISTORY.items()
+            },
+            coords={"epoch": ("epoch", epochs, {"long_name": "epoch"})},
+        )
+
+
+def _copy(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in weights.items()}

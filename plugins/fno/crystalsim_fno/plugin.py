@@ -1,0 +1,32 @@
+"""What the distribution offers, and the options of the model; imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from crystalsim.hookspecs import Plugin, hookimpl
+from crystalsim.learning.options import SurrogateOptions
+from crystalsim.options import Meta
+
+
+@dataclass(frozen=True)
+class FNOOptions(SurrogateOptions):
+    """Options of the Fourier neural operator."""
+
+    width: Annotated[int, Meta(ge=2, description="channels")] = 24
+    modes: Annotated[int, Meta(ge=2, description="wave numbers in each direction")] = 20
+    layers: Annotated[int, Meta(ge=1, description="spectral layers")] = 4
+
+
+@hookimpl
+def crystalsim_models() -> list[Plugin]:
+    """Offer the model."""
+    return [
+        Plugin(
+            "fno",
+            "crystalsim_fno.model:FNO",
+            "Fourier neural operator with sine and cosine series between the walls",
+            options="crystalsim_fno.plugin:FNOOptions",
+        )
+    ]
