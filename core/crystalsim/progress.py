@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
 from typing import Any
 
 from tqdm import tqdm
-
-_quiet = False
-
-
-def set_quiet(quiet: bool) -> None:
-    """Show no bars in this process (``--quiet``)."""
-    global _quiet
-    _quiet = quiet
-
 
 def progress(
     iterable: Iterable[Any] | None = None,
@@ -27,7 +19,8 @@ def progress(
 ) -> tqdm:
     """Make a progress bar with rate and time left.
 
-    In a terminal it is drawn in place; elsewhere (a log) a line comes every 20 seconds at most.
+    In a terminal it is drawn in place; elsewhere (a log) a line comes every 20 seconds at most. With
+    the environment variable ``CRYSTALSIM_QUIET`` (``crystalsim --quiet``) there is none.
     """
     terminal = sys.stderr.isatty()
     return tqdm(
@@ -36,7 +29,7 @@ def progress(
         desc=description,
         unit=f" {unit}",
         initial=initial,
-        disable=_quiet,
+        disable=bool(os.environ.get("CRYSTALSIM_QUIET")),
         file=sys.stderr,
         mininterval=0.1 if terminal else 20.0,
         maxinterval=10.0 if terminal else 60.0,

@@ -9,7 +9,7 @@ exactly invariant to units and to the size of the density contrasts.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,16 +19,10 @@ from torch import Tensor
 from ..cases import Case, iterate_cases
 from ..grid import Grid
 from ..scene import rasterise
-from ..stokes.extra_stress import unit_grid
-from ..stokes.isoviscous import isoviscous_operator
-from ..stokes.operators import (
-    buoyancy_curl,
-    pad_walls,
-    strain_rate,
-    velocity,
-)
+from ..stokes.extra_stress import ExtraStressSystem, unit_grid
+from ..stokes.operators import pad_walls, strain_rate, velocity
 
-FEATURES = 11
+FEATURES = 16
 """Number of channels that `features` makes."""
 
 
@@ -44,6 +38,9 @@ class Batch(NamedTuple):
         To the surface of the nearest crystal, negative inside (sample, nz + 1, nx + 1).
     isoviscous
         Stream function without viscosity contrast (sample, nz + 1, nx + 1).
+    response
+        Stream function that each crystal adds as if it were alone, summed up: the response to the
+        extra stress of a disc in a uniform strain (sample, nz + 1, nx + 1).
     velocity_x, velocity_z
         The true velocity (sample, nz, nx + 1) and (sample, nz + 1, nx); empty for prediction.
     """
@@ -52,6 +49,7 @@ class Batch(NamedTuple):
     rigidity_corner: Tensor
     distance: Tensor
     isoviscous: Tensor
+    response: Tensor
     velocity_x: Tensor
     velocity_z: Tensor
 
@@ -75,6 +73,7 @@ class Batch(NamedTuple):
         flipped = Batch(*(torch.flip(tensor, axes) for tensor in self))
         return flipped._replace(
             isoviscous=-flipped.isoviscous if in_x else flipped.isoviscous,
+            response=-flipped.response if in_x else flipped.response,
             velocity_x=flipped.velocity_x if in_x and in_z else -flipped.velocity_x,
         )
 
@@ -86,9 +85,8 @@ class Prepared(NamedTuple):
     ----------
     batch
         The samples.
-    isoviscous
-        Stream function without viscosity contrast in double precision (sample, z_face, x_face)
-        [m2 s-1].
+    isoviscous, response
+        As in `Batch`, in double precision (sample, z_face, x_face) [m2 s-1].
     velocity_scale
         Rms isoviscous velocity (sample) [m s-1], 1 where nothing moves.
     grid
@@ -97,6 +95,7 @@ class Prepared(NamedTuple):
 
     batch: Batch
     isoviscous: np.ndarray
+    response: np.ndarray
     velocity_scale: np.ndarray
     grid: Grid
 
@@ -127,14 +126,18 @@ def prepare(dataset: xr.Dataset, *, with_solution: bool) -> Prepared:
     cell = np.zeros((samples, nz, nx), dtype=np.float32)
     corner = np.zeros((samples, nz + 1, nx + 1), dtype=np.float32)
     distance = np.zeros_like(corner)
-    psi = np.zeros((samples, nz + 1, nx + 1))
+    psi, response = (np.zeros((samples, nz + 1, nx + 1)) for _ in range(2))
     for i, case in enumerate(iterate_cases(dataset)):
         scene = rasterise(case, grid)
         cell[i] = 1.0 - case.matrix_viscosity / scene.viscosity_cell
         corner[i] = 1.0 - case.matrix_viscosity / scene.viscosity_corner
         distance[i] = _distance(case, grid)
-        rhs = buoyancy_curl(scene.density_face, grid.hx) * (-case.gravity / case.matrix_viscosity)
-        psi[i] = pad_walls(isoviscous_operator(grid).solve(rhs))
+        system = ExtraStressSystem(
+            scene, grid, matrix_viscosity=case.matrix_viscosity, gravity=case.gravity
+        )
+        unit = system.scales.velocity * system.scales.length
+        psi[i] = unit * pad_walls(system.isoviscous)
+        response[i] = -unit * pad_walls(system.response(system.dilute()))
     velocity_x, velocity_z = velocity(psi, grid.hx, grid.hz)
     squares = (velocity_x**2).mean(axis=(1, 2)) + (velocity_z**2).mean(axis=(1, 2))
     scale = np.sqrt(squares)
@@ -146,17 +149,16 @@ def prepare(dataset: xr.Dataset, *, with_solution: bool) -> Prepared:
         torch.from_numpy(corner),
         torch.from_numpy(distance),
         _single(psi / (over * 0.5 * grid.height)),
+        _single(response / (over * 0.5 * grid.height)),
         _single(dataset["velocity_x"].values / over if with_solution else empty),
         _single(dataset["velocity_z"].values / over if with_solution else empty),
     )
-    return Prepared(batch, psi, scale, grid)
+    return Prepared(batch, psi, response, scale, grid)
 
 
 def features(batch: Batch, hx: float, hz: float) -> Tensor:
     """Input channels on corners (sample, FEATURES, nz + 1, nx + 1), each of order one."""
     psi = batch.isoviscous
-    velocity_x, velocity_z = velocity(psi, hx, hz)
-    normal, shear = strain_rate(psi, hx, hz)
     rows, columns = psi.shape[-2:]
     # Cosines vanish on the walls and are even, so that a mirrored sample has mirrored features.
     along_x = torch.linspace(-0.5 * math.pi, 0.5 * math.pi, columns, device=psi.device).cos()
@@ -168,13 +170,25 @@ def features(batch: Batch, hx: float, hz: float) -> Tensor:
         torch.tanh(batch.distance / 0.3),
         along_x.expand_as(psi),
         along_z[:, None].expand_as(psi),
-        4.0 * psi,
-        0.5 * _average(velocity_x, -2),
-        0.5 * _average(velocity_z, -1),
-        0.1 * _to_corners(normal),
-        0.1 * pad_walls(shear),
     ]
+    for flow, size in ((psi, 1.0), (batch.response, 5.0)):
+        velocity_x, velocity_z = velocity(flow, hx, hz)
+        normal, shear = strain_rate(flow, hx, hz)
+        channels += [
+            4.0 * size * flow,
+            0.5 * size * _average(velocity_x, -2),
+            0.5 * size * _average(velocity_z, -1),
+            0.1 * _to_corners(normal),
+            0.1 * pad_walls(shear),
+        ]
     return torch.stack(channels, dim=1)
+
+
+def background(batch: Batch | Prepared, kind: str) -> Any:
+    """Stream function of the flow that a network corrects; see `SurrogateOptions.background`."""
+    if kind == "none":
+        return 0.0 * batch.isoviscous
+    return batch.isoviscous + batch.response if kind == "dilute" else batch.isoviscous
 
 
 def _average(values: Tensor, axis: int) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..stokes.operators import velocity
 from .batches import Batch
+from .batches import background as background_flow
 
 OUTPUTS = {"stream_function": 1, "velocity": 2}
 """Channels that a network has to give out for each head."""
@@ -21,7 +22,7 @@ def stream_function_correction(output: Tensor) -> Tensor:
 
 
 def flow(
-    output: Tensor, batch: Batch, hx: float, hz: float, *, predicts: str, correction: bool
+    output: Tensor, batch: Batch, hx: float, hz: float, *, predicts: str, background: str
 ) -> tuple[Tensor, Tensor]:
     """Velocity on faces from the output of a network on corners.
 
@@ -33,7 +34,7 @@ def flow(
         The samples, for their isoviscous flow.
     hx, hz
         Cell sizes in units of half the height.
-    predicts, correction
+    predicts, background
         See `SurrogateOptions`.
 
     Returns
@@ -41,16 +42,14 @@ def flow(
     velocity_x, velocity_z
         (sample, nz, nx + 1) and (sample, nz + 1, nx); zero through the walls.
     """
+    psi = background_flow(batch, background)
     if predicts == "stream_function":
-        psi = stream_function_correction(output)
-        return velocity(psi + batch.isoviscous if correction else psi, hx, hz)
+        return velocity(psi + stream_function_correction(output), hx, hz)
     rows, columns = output.shape[-2:]
     velocity_x = 0.5 * (output[:, 0, 1:] + output[:, 0, :-1]) * _arch(columns, output)
     velocity_z = 0.5 * (output[:, 1, :, 1:] + output[:, 1, :, :-1]) * _arch(rows, output)[:, None]
-    if correction:
-        background = velocity(batch.isoviscous, hx, hz)
-        return velocity_x + background[0], velocity_z + background[1]
-    return velocity_x, velocity_z
+    behind_x, behind_z = velocity(psi, hx, hz)
+    return velocity_x + behind_x, velocity_z + behind_z
 
 
 def _arch(count: int, like: Tensor) -> Tensor:

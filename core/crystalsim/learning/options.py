@@ -16,9 +16,13 @@ class SurrogateOptions:
         Literal["stream_function", "velocity"],
         Meta(description="a stream function makes the velocity divergence-free to rounding"),
     ] = "stream_function"
-    correction: Annotated[
-        bool, Meta(description="predict the correction to the isoviscous flow, not the whole flow")
-    ] = True
+    background: Annotated[
+        Literal["none", "isoviscous", "dilute"],
+        Meta(
+            description="flow that the network corrects: nothing, the isoviscous flow, or that plus "
+            "the response of each crystal as if it were alone"
+        ),
+    ] = "dilute"
     epochs: Annotated[int, Meta(ge=1, description="passes over the training samples")] = 8
     batch_size: Annotated[int, Meta(ge=1, description="samples a step")] = 16
     learning_rate: Annotated[float, Meta(gt=0, description="largest step of AdamW")] = 2e-3

@@ -20,7 +20,7 @@ from ..errors import OptionError, StoreError
 from ..options import make_options
 from ..stokes.operators import velocity
 from ..store import write_text
-from .batches import FEATURES, Batch, Prepared, features, prepare
+from .batches import FEATURES, Batch, Prepared, background, features, prepare
 from .heads import OUTPUTS, flow, stream_function_correction
 from .losses import relative_l2, relative_strain
 from .options import SurrogateOptions
@@ -123,8 +123,7 @@ class TorchSurrogate:
                 output = network(features(batch, hx, hz))
                 psi = stream_function_correction(output).cpu().numpy().astype(np.float64)
                 psi *= (data.velocity_scale * data.length)[:, None, None]
-                if self.options.correction:
-                    psi += data.isoviscous
+                psi += background(data, self.options.background)
                 velocity_x, velocity_z = velocity(psi, data.grid.hx, data.grid.hz)
                 fields = {"velocity_x": velocity_x, "velocity_z": velocity_z}
                 return {**fields, "stream_function": psi}
@@ -142,7 +141,7 @@ class TorchSurrogate:
             hx,
             hz,
             predicts=self.options.predicts,
-            correction=self.options.correction,
+            background=self.options.background,
         )
 
     def _new_network(self) -> nn.Module:

@@ -161,6 +161,15 @@ class ExtraStressSystem:
         psi = self.response(stress)
         return self.compliance * stress + self.gather(psi), psi
 
+    def dilute(self) -> Array:
+        """Extra stress of each crystal as if it were alone in a uniform strain (support).
+
+        In two dimensions the response of a disc to a uniform extra stress takes away half of it
+        from the strain rate (Eshelby 1957, doi:10.1098/rspa.1957.0133), so that
+        ``(D**-1 + 1/2) t = S psi0``.
+        """
+        return np.asarray(self.right_hand_side / (self.compliance + 0.5))
+
     def pressure(self, psi: Array, stress: Array) -> Array:
         """Pressure of zero mean (nz, nx) in units of `scales.stress`.
 

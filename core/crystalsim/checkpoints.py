@@ -1,0 +1,63 @@
+"""Models on disk: a folder with `model.json`, which names the plugin, and what the plugin saved."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from . import __version__
+from .config import split_plugin
+from .errors import StoreError
+from .registry import build, registry
+from .store import write_text
+
+MODEL = "model.json"
+
+
+def save_model(model: Any, table: dict[str, Any], folder: Path, seed: int) -> None:
+    """Write a model into a folder; `model.json` comes last and says that it is whole."""
+    name, options = split_plugin("model", table)
+    entry = registry().lookup("model", name)
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save(folder)
+    described = {
+        "plugin": name,
+        "distribution": entry.distribution,
+        "version": entry.version,
+        "crystalsim_version": __version__,
+        "options": options,
+        "seed": seed,
+    }
+    write_text(folder / MODEL, json.dumps(described, indent=2))
+
+
+def load_model(name: str) -> tuple[Any, dict[str, Any]]:
+    """Load a model from a folder, or make one that needs no training from its plugin's name.
+
+    Returns
+    -------
+    model
+        Ready to predict.
+    table
+        ``plugin`` and options.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds no model, or a damaged one.
+    PluginError
+        If there is neither such a folder nor such a plugin.
+    """
+    folder = Path(name)
+    if (folder / "model" / MODEL).is_file():  # the folder of a run
+        folder = folder / "model"
+    if not folder.is_dir():
+        return build("model", name, {}), {"plugin": name}
+    try:
+        described = json.loads((folder / MODEL).read_text(encoding="utf-8"))
+        plugin, options = str(described["plugin"]), dict(described["options"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise StoreError(f"{folder / MODEL}: not a model's folder: {reason}") from None
+    return registry().load("model", plugin).load(folder), {"plugin": plugin, **options}

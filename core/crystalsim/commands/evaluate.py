@@ -1,0 +1,55 @@
+"""``crystalsim evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..config import DEFAULTS
+from .common import configured, output_option, tables
+
+
+@click.command(
+    "evaluate",
+    epilog="\b\nExamples:\n  crystalsim evaluate solutions.nc predictions.nc\n"
+    "  crystalsim evaluate solutions.nc predictions.nc --evaluator crystals --output scores",
+)
+@click.argument("reference", type=click.Path(path_type=Path))
+@click.argument("prediction", type=click.Path(path_type=Path))
+@click.option(
+    "--evaluator", "evaluators", multiple=True, help="Evaluator plugin; may be repeated [all]."
+)
+@configured
+@output_option("Folder for the scores of each sample, EVALUATOR.nc.", required=False)
+def command(
+    reference: Path,
+    prediction: Path,
+    evaluators: tuple[str, ...],
+    config_file: Path | None,
+    assignments: tuple[str, ...],
+    output: Path | None,
+) -> None:
+    """Score PREDICTION against REFERENCE (files or folders with the same samples)."""
+    from ..config import split_plugin
+
+    given = tables(config_file, assignments).get("evaluator", {})
+    names = evaluators or tuple(DEFAULTS["evaluators"])
+    options = {
+        name: split_plugin("evaluator", {**given.get(name, {}), "plugin": name})[1]
+        for name in names
+    }
+    from .. import store
+    from ..pipeline import score
+    from ..scores import summarise
+
+    datasets = [store.open(path, "solutions") for path in (reference, prediction)]
+    for name, scores in score(datasets[0], datasets[1], options).items():
+        click.echo(f"{name}{'':{max(0, 38 - len(name))}}{'mean':>11}{'p95':>11}{'worst':>11}")
+        for metric, values in summarise(scores).items():
+            shown = "".join(f"{values[key]:11.4g}" for key in ("mean", "p95", "worst"))
+            click.echo(f"  {metric:36}{shown}")
+        if output:
+            store.save(scores, output / f"{name.replace('/', '-')}.nc")
+    if output:
+        click.echo(f"scores of each sample: {output}")

@@ -1,0 +1,39 @@
+"""``crystalsim plugins``."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+from ..registry import KINDS, registry
+
+
+@click.command(
+    "plugins", epilog="\b\nExamples:\n  crystalsim plugins\n  crystalsim plugins --json"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(as_json: bool) -> None:
+    """List what is installed; exit status 1 if a plugin is broken."""
+    entries = [entry for kind in KINDS for entry in registry().entries(kind)]
+    if as_json:
+        rows = [
+            {
+                "kind": entry.kind,
+                **entry.plugin._asdict(),
+                "distribution": entry.distribution,
+                "version": entry.version,
+            }
+            for entry in entries
+        ]
+        problems = [problem._asdict() for problem in registry().problems]
+        click.echo(json.dumps({"plugins": rows, "problems": problems}, indent=2))
+    else:
+        for entry in entries:
+            origin = f"{entry.distribution} {entry.version}"
+            click.echo(f"{entry.kind:10} {entry.plugin.name:14} {origin:28} {entry.plugin.summary}")
+        if not entries:
+            click.echo("no plugins are installed")
+    if registry().problems:
+        sys.exit(1)

@@ -1,0 +1,59 @@
+"""``crystalsim solve``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..config import default_workers
+from .common import configured, output_option, plugin_table, tables
+
+
+@click.command(
+    "solve",
+    epilog="\b\nExamples:\n  crystalsim solve cases.nc --solver builtin --output solutions.nc\n"
+    "  crystalsim solve cases.nc -o solver.tolerance=1e-6 --output solutions.nc\n"
+    "  crystalsim solve cases.nc --shard 3/20 --output solutions    # one task of a job array",
+)
+@click.argument("cases", type=click.Path(path_type=Path))
+@click.option("--solver", help="Solver plugin [builtin].")
+@configured
+@output_option("File (.nc), or folder of shards for many samples.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes [all cores].")
+@click.option("--shard", default="1/1", metavar="I/N", help="Make every N-th shard from the I-th.")
+@click.option("--shard-size", type=click.IntRange(min=1), help="Samples in a shard [64].")
+def command(
+    cases: Path,
+    solver: str | None,
+    config_file: Path | None,
+    assignments: tuple[str, ...],
+    output: Path,
+    workers: int | None,
+    shard: str,
+    shard_size: int | None,
+) -> None:
+    """Solve the samples of CASES (a file or folder) with a solver.
+
+    Finished shards are kept when the command is stopped; the same command again makes the rest.
+    """
+    table = plugin_table("solver", solver, tables(config_file, assignments))
+    part, _, parts = shard.partition("/")
+    if not (part.isdigit() and parts.isdigit()):
+        raise click.BadParameter(f"'{shard}'; expected I/N, as 3/20", param_hint="--shard")
+    from .. import store
+    from ..shards import SHARD_SIZE, solve_cases
+
+    dataset = store.open(cases, "cases")
+    seed = dataset.attrs.get("seed")
+    complete = solve_cases(
+        dataset,
+        table,
+        output,
+        workers=workers or default_workers(),
+        shard=(int(part), int(parts)),
+        shard_size=shard_size or SHARD_SIZE,
+        seed=None if seed is None else int(seed),
+    )
+    left = "" if complete else " (other shards are still missing)"
+    click.echo(f"{output}: {dataset.sizes['sample']} samples{left}")

@@ -1,0 +1,66 @@
+"""``crystalsim train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .common import chosen_seed, configured, output_option, plugin_table, seed_option, tables
+
+
+@click.command(
+    "train",
+    epilog="\b\nExamples:\n  crystalsim train solutions.nc --model unet --output checkpoint\n"
+    "  crystalsim train solutions.nc --validation other.nc -o model.epochs=20 --output checkpoint",
+)
+@click.argument("solutions", type=click.Path(path_type=Path))
+@click.option("--model", help="Model plugin [unet].")
+@click.option(
+    "--validation",
+    default="0.1",
+    show_default=True,
+    help="Solutions to choose the best weights by: a file, or the share of SOLUTIONS held out.",
+)
+@configured
+@seed_option
+@output_option("Folder of the trained model.")
+def command(
+    solutions: Path,
+    model: str | None,
+    validation: str,
+    config_file: Path | None,
+    assignments: tuple[str, ...],
+    seed: int | None,
+    output: Path,
+) -> None:
+    """Train a model on SOLUTIONS (a file or folder).
+
+    The state is kept after each epoch; the same command again goes on from there.
+    """
+    given = tables(config_file, assignments)
+    table = plugin_table("model", model, given)
+    from .. import pipeline, store
+
+    training = store.open(solutions, "solutions")
+    try:
+        share = float(validation)
+    except ValueError:
+        held_out = store.open(validation, "solutions")
+    else:
+        count = round(share * training.sizes["sample"])
+        if not 0 < count < training.sizes["sample"]:
+            raise click.BadParameter(
+                f"{share:g} of {training.sizes['sample']} samples; expected a share between 0 and 1 "
+                "that leaves samples on both sides",
+                param_hint="--validation",
+            )
+        held_out = training.isel(sample=slice(-count, None))
+        training = training.isel(sample=slice(None, -count))
+    history = pipeline.train_model(
+        table, training, held_out, output, seed=chosen_seed(seed, given)
+    )
+    click.echo(f"{output}: trained in {history.attrs['training_time']:.0f} s")
+    if "validation_relative_l2" in history and history.sizes["epoch"]:
+        best = float(history["validation_relative_l2"].min())
+        click.echo(f"best relative L2 error on validation samples: {100 * best:.2f} %")

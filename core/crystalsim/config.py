@@ -1,0 +1,163 @@
+"""The configuration of a run: defaults, then a TOML file, then flags.
+
+Light: nothing heavy is imported, so that a wrong option fails at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import msgspec
+
+from .errors import OptionError
+from .options import Meta, make_options, merge
+from .registry import registry
+
+DEFAULTS: dict[str, Any] = {
+    "sampler": {"plugin": "random"},
+    "solver": {"plugin": "builtin"},
+    "model": {"plugin": "unet"},
+    "baselines": ["isoviscous"],
+    "evaluators": ["fields", "crystals"],
+}
+"""The plugins that `run` uses when none is named: the only place in the core that names any."""
+
+
+@dataclass(frozen=True)
+class SampleCounts:
+    """How many samples each split of a run has."""
+
+    training: Annotated[int, Meta(ge=1)] = 1500
+    validation: Annotated[int, Meta(ge=1)] = 100
+    test: Annotated[int, Meta(ge=1)] = 200
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that decides the results of a run.
+
+    Attributes
+    ----------
+    sampler, solver, model
+        Tables with ``plugin`` and the options of that plugin.
+    evaluator
+        Options of evaluators by name.
+    baselines, evaluators
+        Names of models without training to compare with, and of evaluators.
+    samples
+        Sizes of the splits.
+    seed
+        Of everything that is random.
+    """
+
+    sampler: dict[str, Any]
+    solver: dict[str, Any]
+    model: dict[str, Any]
+    baselines: tuple[str, ...]
+    evaluators: tuple[str, ...]
+    evaluator: dict[str, dict[str, Any]] = field(default_factory=dict)
+    samples: SampleCounts = field(default_factory=SampleCounts)
+    seed: Annotated[int, Meta(ge=0)] = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain tables, as TOML or JSON would hold them."""
+        plain = json.loads(json.dumps(dataclasses.asdict(self)))
+        assert isinstance(plain, dict)
+        return plain
+
+
+def resolve(*tables: Mapping[str, Any]) -> RunConfig:
+    """Merge tables over the defaults and check every option against its plugin.
+
+    Options stand beside the name of their plugin.
+
+    Raises
+    ------
+    OptionError, PluginError
+        If a table, key, option or plugin is unknown, or a value is wrong.
+    """
+    merged = merge(DEFAULTS, *tables)
+    known = [f.name for f in dataclasses.fields(RunConfig)]
+    for key in merged:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            raise OptionError(f"unknown setting '{key}'{hint} (known: {', '.join(known)})")
+    for key in ("sampler", "solver", "model"):
+        if not isinstance(merged[key], Mapping):
+            raise OptionError(f"setting '{key}' = {merged[key]!r}: expected a table with 'plugin'")
+    samples = make_options(SampleCounts, merged.pop("samples", {}), where="samples")
+    try:
+        config = msgspec.convert({**merged, "samples": vars(samples)}, RunConfig)
+    except msgspec.ValidationError as error:
+        raise OptionError(f"configuration: {str(error).replace('`', '')}") from None
+    for kind in ("sampler", "solver", "model"):
+        split_plugin(kind, getattr(config, kind))
+    for name in config.baselines:
+        split_plugin("model", {"plugin": name})
+    for name in config.evaluator:
+        if name not in config.evaluators:
+            raise OptionError(f"options for evaluator '{name}', which is not in 'evaluators'")
+    for name in config.evaluators:
+        split_plugin("evaluator", {"plugin": name, **config.evaluator.get(name, {})})
+    return config
+
+
+def split_plugin(kind: str, table: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Split ``{"plugin": name, **options}`` and check the options.
+
+    Raises
+    ------
+    OptionError, PluginError
+        If the plugin or one of the options is unknown, or a value is wrong.
+    """
+    options = dict(table)
+    name = options.pop("plugin", None)
+    if not isinstance(name, str):
+        raise OptionError(f"table [{kind}]: 'plugin' is missing; expected the name of a {kind}")
+    make_options(registry().options_class(kind, name), options, where=kind)
+    return name, options
+
+
+def default_workers() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def to_toml(tables: Mapping[str, Any], prefix: str = "") -> str:
+    """Write nested tables of plain values as TOML."""
+    values = {k: v for k, v in tables.items() if not isinstance(v, Mapping)}
+    nested = {k: v for k, v in tables.items() if isinstance(v, Mapping)}
+    lines = [f"{key} = {_toml_value(value)}" for key, value in values.items()]
+    text = "\n".join(lines) + ("\n" if lines else "")
+    for key, table in nested.items():
+        name = f"{prefix}{key}"
+        text += f"\n[{name}]\n{to_toml(table, f'{name}.')}"
+    return text
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{k} = {_toml_value(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_toml_value, value)) + "]"
+    # JSON's strings, numbers and booleans are TOML's, but for infinity and not-a-number.
+    return json.dumps(value).replace("Infinity", "inf").replace("NaN", "nan")
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Name what changed between two configurations, as ``key: old -> new``."""
+    found = []
+    for key in [*old, *(k for k in new if k not in old)]:
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            found += differences(before, after, f"{prefix}{key}.")
+        elif before != after:
+            found.append(f"{prefix}{key}: {before!r} -> {after!r}")
+    return found

@@ -1,0 +1,293 @@
+"""The stages of a run, and all of them at once.
+
+Each stage reads and writes files, so that it can be run alone; `run` calls the same functions. A run
+folder belongs to one configuration, so that a file that is there is right: a second call makes only
+what is missing.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from . import store
+from .checkpoints import MODEL, load_model, save_model
+from .config import RunConfig, differences, split_plugin, to_toml
+from .errors import StoreError
+from .log import log_file, logger
+from .options import read_toml
+from .registry import build, registry
+from .scores import check_comparable
+from .shards import predict_cases, solve_cases
+from .summary import Row, prototype_row, row, save_table, table_text
+
+SPLITS = ("training", "validation", "test")
+
+
+def draw_cases(sampler: Mapping[str, Any], count: int | None, seed: int) -> xr.Dataset:
+    """Draw cases and say in their attributes how."""
+    cases = build("sampler", *split_plugin("sampler", sampler)).sample(count, seed=seed)
+    attributes = store.provenance({"sampler": dict(sampler)}, seed)
+    return cases.assign_attrs({**cases.attrs, **attributes})
+
+
+def split_seeds(seed: int) -> dict[str, int]:
+    """Independent seeds of the splits: words of the run's seed sequence.
+
+    Training, validation and test samples come from streams that share nothing.
+    """
+    words = np.random.SeedSequence(seed).generate_state(len(SPLITS), np.uint32)
+    return {split: int(word) for split, word in zip(SPLITS, words, strict=True)}
+
+
+def usable(solutions: xr.Dataset) -> xr.Dataset:
+    """Leave out samples that did not converge.
+
+    Raises
+    ------
+    StoreError
+        If none is left.
+    """
+    good = solutions["converged"].values.astype(bool)
+    if not good.any():
+        raise StoreError("no sample converged: there is nothing to train on")
+    if not good.all():
+        logger.info("leaving out %d samples that did not converge", int((~good).sum()))
+    return solutions.isel(sample=np.flatnonzero(good))
+
+
+def train_model(
+    table: Mapping[str, Any],
+    training: xr.Dataset,
+    validation: xr.Dataset,
+    folder: Path,
+    *,
+    seed: int,
+    run: Path | None = None,
+) -> xr.Dataset:
+    """Train a model into a folder, or finish the training that was cut off there.
+
+    Returns
+    -------
+    xarray.Dataset
+        History on (epoch), with ``training_time`` [s] in its attributes; also written to
+        `history.nc` in the folder.
+    """
+    name, options = split_plugin("model", table)
+    model = build("model", name, options)
+    hook = functools.partial(registry().broadcast, "crystalsim_epoch_finished", run=run or folder)
+    start = time.perf_counter()
+    history = model.fit(
+        usable(training),
+        usable(validation),
+        seed=seed,
+        on_epoch=lambda epoch, metrics: hook(epoch=epoch, metrics=metrics),
+        folder=folder,
+    )
+    spent = time.perf_counter() - start
+    attributes = {
+        **store.provenance({"model": dict(table)}, seed),
+        "training_time": spent,
+        "training_samples": training.sizes["sample"],
+        "parameters": int(getattr(model, "parameter_count", 0)),
+    }
+    history = history.assign_attrs(attributes)
+    folder.mkdir(parents=True, exist_ok=True)
+    store.save(history, folder / "history.nc")
+    save_model(model, dict(table), folder, seed)
+    return history
+
+
+def score(
+    reference: xr.Dataset,
+    prediction: xr.Dataset,
+    evaluators: Mapping[str, Mapping[str, Any]],
+) -> dict[str, xr.Dataset]:
+    """Scores by each evaluator (name to options)."""
+    check_comparable(reference, prediction)
+    found = {}
+    for name, options in evaluators.items():
+        scores = build("evaluator", name, options).evaluate(reference, prediction)
+        attributes = store.provenance({"evaluator": {name: dict(options)}})
+        found[name] = scores.assign_attrs({**scores.attrs, **attributes})
+    return found
+
+
+def run(config: RunConfig, folder: Path, *, workers: int = 1) -> str:
+    """Do everything: sample, solve, train, predict, evaluate, draw.
+
+    Parameters
+    ----------
+    config
+        What to do.
+    folder
+        Where everything goes; one that holds the same configuration is continued.
+    workers
+        Processes of the solver.
+
+    Returns
+    -------
+    str
+        The table of results.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds another configuration; the message names what differs.
+    """
+    _claim(config, folder)
+    with log_file(folder / "run.log"):
+        logger.info("run folder: %s", folder)
+        registry().broadcast("crystalsim_run_started", run=folder, config=config.as_dict())
+        solutions = _solutions(config, folder, workers)
+        model_folder = folder / "model"
+        if not (model_folder / MODEL).is_file():
+            train_model(
+                config.model,
+                store.open(solutions["training"]),
+                store.open(solutions["validation"]),
+                model_folder,
+                seed=config.seed,
+                run=folder,
+            )
+        history = store.read_file(model_folder / "history.nc")
+        test = usable(store.open(solutions["test"]))
+        results = {
+            name: _results(config, folder, name, source, test)
+            for name, source in _contestants(config, model_folder).items()
+        }
+        return _report(config, folder, test, history, results)
+
+
+def _claim(config: RunConfig, folder: Path) -> None:
+    path = folder / "config.toml"
+    if path.is_file():
+        changed = differences(read_toml(path), config.as_dict())
+        if changed:
+            raise StoreError(
+                f"{folder} holds a run of another configuration ({'; '.join(changed)}); choose "
+                "another --output"
+            )
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be made: {error.strerror}") from None
+    if any(folder.iterdir()):
+        raise StoreError(f"{folder}: a folder that is not empty and holds no run")
+    store.write_text(path, to_toml(config.as_dict()))
+
+
+def _solutions(config: RunConfig, folder: Path, workers: int) -> dict[str, Path]:
+    """Cases and solutions of all splits; gives the folders of the solutions."""
+    seeds, made = split_seeds(config.seed), {}
+    for split in SPLITS:
+        path, made[split] = folder / "cases" / f"{split}.nc", folder / "solutions" / split
+        if not path.is_file():
+            cases = draw_cases(config.sampler, getattr(config.samples, split), seeds[split])
+            store.save(cases, path)
+        logger.info("%s samples", split)
+        cases = store.open(path, "cases")
+        solve_cases(cases, config.solver, made[split], workers=workers, seed=seeds[split])
+        registry().broadcast(
+            "crystalsim_dataset_ready",
+            run=folder,
+            stage=split,
+            dataset=store.open(made[split]),
+        )
+    return made
+
+
+def _contestants(config: RunConfig, model_folder: Path) -> dict[str, str]:
+    """What to load for each row of the table: the model, then the baselines."""
+    named = {split_plugin("model", config.model)[0]: str(model_folder)}
+    return named | {name: name for name in config.baselines if name not in named}
+
+
+def _results(
+    config: RunConfig, folder: Path, name: str, source: str, test: xr.Dataset
+) -> tuple[xr.Dataset, dict[str, xr.Dataset]]:
+    """Prediction and scores of one model on the test split."""
+    label = name.replace("/", "-")
+    path = folder / "predictions" / f"{label}.nc"
+    if not path.is_file():
+        model, table = load_model(source)
+        predict_cases(test, model, path, config=table)
+    prediction = store.open(path)
+    scores = {}
+    for evaluator in config.evaluators:
+        file = folder / "scores" / f"{evaluator.replace('/', '-')}-{label}.nc"
+        if not file.is_file():
+            options = {evaluator: config.evaluator.get(evaluator, {})}
+            store.save(score(test, prediction, options)[evaluator], file)
+        scores[evaluator] = store.read_file(file)
+        registry().broadcast(
+            "crystalsim_dataset_ready",
+            run=folder,
+            stage=f"scores/{evaluator}-{label}",
+            dataset=scores[evaluator],
+        )
+    return prediction, scores
+
+
+def _report(
+    config: RunConfig,
+    folder: Path,
+    test: xr.Dataset,
+    history: xr.Dataset,
+    results: dict[str, tuple[xr.Dataset, dict[str, xr.Dataset]]],
+) -> str:
+    """Table and figures."""
+    trained = next(iter(results))
+    rows: list[Row] = [
+        row(name, prediction, scores, history if name == trained else None)
+        for name, (prediction, scores) in results.items()
+    ]
+    save_table([*rows, prototype_row()], folder / "summary.csv")
+    text = table_text([*rows, prototype_row()])
+    heading = (
+        f"{test.sizes['sample']} test samples, none seen in training; means, and 95th percentile "
+        "(p95) and worst over samples or crystals"
+    )
+    text = f"{heading}\n\n{text}"
+    store.write_text(folder / "summary.txt", text + "\n")
+    _draw(folder / "figures", test, history, results)
+    means = {r.name: r.values for r in rows}
+    registry().broadcast("crystalsim_run_finished", run=folder, results=means)
+    return text
+
+
+def _draw(
+    folder: Path,
+    test: xr.Dataset,
+    history: xr.Dataset,
+    results: dict[str, tuple[xr.Dataset, dict[str, xr.Dataset]]],
+) -> None:
+    from . import plotting
+
+    name, (prediction, scores) = next(iter(results.items()))
+    drawn = {}
+    order = plotting.by_error(scores)
+    if order is not None:
+        middle, last = order[len(order) // 2], order[-1]
+        drawn["sample_median"] = plotting.plot_sample(test, prediction, middle, name=name)
+        drawn["sample_worst"] = plotting.plot_sample(test, prediction, last, name=name)
+    for metric in ("relative_l2", "crystal_velocity_error"):
+        found = {
+            label: dataset
+            for label, (_, all_scores) in results.items()
+            for dataset in all_scores.values()
+            if metric in dataset
+        }
+        if found:
+            drawn[f"{metric}_by_count"] = plotting.plot_scores_by_count(found, metric)
+    if history.sizes.get("epoch"):
+        drawn["history"] = plotting.plot_history(history)
+    for label, figure in drawn.items():
+        plotting.save_figure(figure, folder / f"{label}.png")

@@ -1,0 +1,104 @@
+"""The table of results: one row a model."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import xarray as xr
+
+from .scores import summarise
+from .store import write_text
+
+
+class Column(NamedTuple):
+    """A column: heading, unit factor and format of a value in `Row.values`."""
+
+    heading: str
+    key: str
+    factor: float
+    form: str
+
+
+class Row(NamedTuple):
+    """Values of one model, by ``metric.statistic`` or name."""
+
+    name: str
+    values: dict[str, float]
+
+
+COLUMNS = (
+    Column("rel. L2 %", "relative_l2.mean", 100, ".2f"),
+    Column("p95", "relative_l2.p95", 100, ".2f"),
+    Column("worst", "relative_l2.worst", 100, ".2f"),
+    Column("R2", "r2.mean", 1, ".5f"),
+    Column("MSE/Vs2", "mse_stokes.mean", 1, ".1e"),
+    Column("crystal vel. %", "crystal_velocity_error_scaled.mean", 100, ".2f"),
+    Column("p95", "crystal_velocity_error_scaled.p95", 100, ".2f"),
+    Column("worst", "crystal_velocity_error_scaled.worst", 100, ".2f"),
+    Column("predict ms", "prediction_time", 1000, ".1f"),
+    Column("train s", "training_time", 1, ".0f"),
+)
+
+
+def row(
+    name: str,
+    prediction: xr.Dataset,
+    scores: Mapping[str, xr.Dataset],
+    history: xr.Dataset | None,
+) -> Row:
+    """Row of a model from its prediction, its scores and, if it was trained, its history."""
+    values = {
+        f"{metric}.{statistic}": value
+        for dataset in scores.values()
+        for metric, statistics in summarise(dataset).items()
+        for statistic, value in statistics.items()
+    }
+    if "wall_time" in prediction:
+        values["prediction_time"] = float(prediction["wall_time"].mean())
+    if history is not None and history.sizes.get("epoch"):
+        values["training_time"] = float(history.attrs.get("training_time", float("nan")))
+    return Row(name, values)
+
+
+def prototype_row() -> Row:
+    """The headline of the Julia prototype that crystalsim replaces.
+
+    One crystal, 256 x 256, labels by LaMEM; quoted, not measured here.
+    """
+    return Row("prototype (quoted)", {"r2.mean": 0.944, "mse_stokes.mean": 1.5e-3})
+
+
+def table_text(rows: Sequence[Row]) -> str:
+    """Aligned columns; those without any value are left out."""
+    columns = [c for c in COLUMNS if any(c.key in r.values for r in rows)]
+    cells = [["model", *(c.heading for c in columns)]]
+    for r in rows:
+        shown = [
+            format(c.factor * r.values[c.key], c.form) if c.key in r.values else "-"
+            for c in columns
+        ]
+        cells.append([r.name, *shown])
+    widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
+    lines = [
+        "  ".join(
+            text.ljust(width) if i == 0 else text.rjust(width)
+            for i, (text, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in cells
+    ]
+    lines.insert(1, "-" * max(map(len, lines)))
+    return "\n".join(lines)
+
+
+def save_table(rows: Sequence[Row], path: Path) -> None:
+    """Write all values of all rows as CSV."""
+    keys = list(dict.fromkeys(key for r in rows for key in r.values))
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["model", *keys])
+    writer.writerows([r.name, *(r.values.get(key, "") for key in keys)] for r in rows)
+    write_text(path, buffer.getvalue())
