@@ -23,7 +23,7 @@ DEFAULTS: dict[str, Any] = {
     "sampler": {"plugin": "random"},
     "solver": {"plugin": "builtin"},
     "model": {"plugin": "unet"},
-    "baselines": ["isoviscous"],
+    "baselines": ["isoviscous", "dilute"],
     "evaluators": ["fields", "crystals"],
 }
 """The plugins that `run` uses when none is named: the only place in the core that names any."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from .cases import iterate_cases
 from .grid import Grid
-from .scene import disc_fractions
+from .scene import Disc, disc_fractions
+
+Array = NDArray[np.float64]
 
 _ATTRIBUTES = {
     "crystal_velocity_x": ("m s-1", "horizontal velocity of the crystal"),
@@ -23,6 +26,11 @@ def crystal_motion(solutions: xr.Dataset) -> xr.Dataset:
     angular velocity is that of the rigid motion with the same angular momentum,
     ``int (x v_z - z v_x) / int (x**2 + z**2)`` about the centre.
 
+    Cut faces move partly with the magma, so that exact face averages give a crystal's velocity to
+    first order in the cell size only: within 0.09 % of the sample's largest crystal speed at
+    256 x 256 and 1.4 % at 64 x 64 cells for the finite-element references (radii 40-100 m in a
+    domain of 2 km). Two solutions on one grid share that error.
+
     Parameters
     ----------
     solutions
@@ -32,30 +40,43 @@ def crystal_motion(solutions: xr.Dataset) -> xr.Dataset:
     -------
     xarray.Dataset
         `crystal_velocity_x`, `crystal_velocity_z` [m s-1] and `crystal_angular_velocity` [s-1] on
-        (sample, crystal), NaN beyond `crystal_count`.
+        (sample, crystal), NaN beyond `crystal_count`, which is a coordinate.
     """
     grid = Grid.from_dataset(solutions)
-    shape = (solutions.sizes["sample"], solutions.sizes["crystal"])
-    found = np.full((3, *shape), np.nan)
-    velocity_x, velocity_z = solutions["velocity_x"].values, solutions["velocity_z"].values
+    cell_x, cell_z = grid.x, grid.z
+    found = np.full((3, solutions.sizes["sample"], solutions.sizes["crystal"]), np.nan)
+    fields = [solutions[name].variable for name in ("velocity_x", "velocity_z")]
     for i, case in enumerate(iterate_cases(solutions)):
+        # One sample at a time, so that a large lazy dataset need not fit into memory.
+        velocity_x, velocity_z = (field[i].values for field in fields)
         for k, (x, z, radius) in enumerate(zip(case.x, case.z, case.radius, strict=True)):
             disc = disc_fractions(float(x), float(z), float(radius), grid)
-            vx, vz = velocity_x[i][disc.x_faces], velocity_z[i][disc.z_faces]
-            area_x, area_z = disc.x_face.sum(), disc.z_face.sum()
-            mean_x = (disc.x_face * vx).sum() / area_x
-            mean_z = (disc.z_face * vz).sum() / area_z
-            above = (grid.z[disc.x_faces[0]] - z)[:, None] * disc.x_face
-            beside = (grid.x[disc.z_faces[1]] - x) * disc.z_face
-            moment = (beside * (vz - mean_z)).sum() - (above * (vx - mean_x)).sum()
-            inertia = (beside * (grid.x[disc.z_faces[1]] - x)).sum() + (
-                above * (grid.z[disc.x_faces[0]] - z)[:, None]
-            ).sum()
-            found[:, i, k] = mean_x, mean_z, moment / inertia if inertia > 0 else 0.0
-    made = solutions[["crystal_count"]].drop_vars("crystal_count")
+            found[:, i, k] = _rigid_motion(
+                disc,
+                velocity_x[disc.x_faces],
+                velocity_z[disc.z_faces],
+                cell_x[disc.z_faces[1]] - x,
+                cell_z[disc.x_faces[0], None] - z,
+            )
+    made = solutions[["crystal_count"]].set_coords("crystal_count")
     return made.assign(
         {
             name: (("sample", "crystal"), values, {"units": units, "long_name": long_name})
             for values, (name, (units, long_name)) in zip(found, _ATTRIBUTES.items(), strict=True)
         }
     )
+
+
+def _rigid_motion(
+    disc: Disc, velocity_x: Array, velocity_z: Array, beside: Array, above: Array
+) -> tuple[float, float, float]:
+    """Mean velocity and angular velocity; `beside` and `above` are measured from the centre."""
+    mean_x = (disc.x_face * velocity_x).sum() / disc.x_face.sum()
+    mean_z = (disc.z_face * velocity_z).sum() / disc.z_face.sum()
+    moment_x, moment_z = disc.x_face * above, disc.z_face * beside
+    inertia = (moment_x * above).sum() + (moment_z * beside).sum()
+    # A crystal far smaller than a cell may touch only faces in line with its centre.
+    if inertia == 0:
+        return mean_x, mean_z, 0.0
+    spin = (moment_z * (velocity_z - mean_z)).sum() - (moment_x * (velocity_x - mean_x)).sum()
+    return mean_x, mean_z, spin / inertia

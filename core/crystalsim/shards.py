@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -286,6 +287,10 @@ def _in_processes(
                 "a worker process died (killed, or out of memory); run the same command again to "
                 "go on from what is done"
             ) from None
+        except BaseException:  # also Ctrl-C: do not wait for the shards in hand
+            for child in multiprocessing.active_children():
+                child.terminate()
+            raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -293,6 +298,15 @@ def _in_processes(
 def _start_worker() -> None:
     # Ctrl-C reaches the whole process group: die at once, without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    """End this worker when its parent is gone: it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 @contextlib.contextmanager
@@ -321,6 +335,8 @@ def make_shard(
     failed: dict[int, str] = {}
     try:
         made = work(cases)
+    except OptionError:
+        raise  # not the sample's fault
     except Exception as error:
         if cases.sizes["sample"] == 1:
             made, failed = _failed(cases), {_ids(cases)[0]: _line(error)}

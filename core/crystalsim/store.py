@@ -5,6 +5,7 @@ Everything is written aside and renamed, so that what carries its final name is 
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
 import json
@@ -77,7 +78,8 @@ def write_text(path: Path, text: str) -> None:
     except OSError as error:
         raise StoreError(f"{path}: cannot be written: {error.strerror}") from None
     finally:
-        aside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            aside.unlink()
 
 
 def save(dataset: xr.Dataset, path: str | Path) -> None:
@@ -118,7 +120,8 @@ def save(dataset: xr.Dataset, path: str | Path) -> None:
         reason = getattr(error, "strerror", None) or error
         raise StoreError(f"{path}: cannot be written: {reason}") from None
     finally:
-        aside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            aside.unlink()
 
 
 def open(path: str | Path, kind: str | None = None) -> xr.Dataset:

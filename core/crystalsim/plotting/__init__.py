@@ -1,9 +1,19 @@
-"""Figures from datasets alone, for notebooks and for the command line."""
+"""Figures from datasets alone: no solver, no model, no torch.
 
-from __future__ import annotations
+Every function returns a `matplotlib.figure.Figure` that belongs to no window and changes no global
+setting of matplotlib; `save_figure` writes it.
+"""
 
-from .runs import by_error, plot_history, plot_scores_by_count
-from .samples import plot_sample
+from .history import plot_history
+from .samples import plot_gallery, plot_sample
+from .scores import by_error, plot_scores_by_count
 from .style import save_figure
 
-__all__ = ["by_error", "plot_history", "plot_sample", "plot_scores_by_count", "save_figure"]
+__all__ = [
+    "by_error",
+    "plot_gallery",
+    "plot_history",
+    "plot_sample",
+    "plot_scores_by_count",
+    "save_figure",
+]

@@ -1,171 +1,260 @@
-"""Pictures of one sample: crystals, velocity, prediction and error."""
+"""Figures of samples: one in full, or the best, median and worst one above the other."""
 
 from __future__ import annotations
 
-from typing import Any
-
-import matplotlib
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle
 from numpy.typing import NDArray
 
-from ..cases import Case, iterate_cases
-from .style import DIVERGING, ERROR, FONTS, SEQUENTIAL, crystal_colours, new_figure, velocity_unit
+from ..crystal_motion import crystal_motion
+from ..errors import SchemaError
+from ..scores import check_comparable
+from .fields import Flow, draw_crystals, draw_field, draw_outlines, draw_stream_lines
+from .style import (
+    DIVERGING,
+    MODELS,
+    SEQUENTIAL,
+    Unit,
+    largest,
+    length_unit,
+    light_grid,
+    styled,
+    velocity_unit,
+)
 
 Array = NDArray[np.float64]
 
+_PANEL = 2.15
+"""Width of a panel [inch]."""
 
+
+@styled
 def plot_sample(
     reference: xr.Dataset,
     prediction: xr.Dataset | None = None,
     sample: int = 0,
     *,
     name: str = "prediction",
+    reference_name: str = "reference",
 ) -> Figure:
-    """Draw the flow of one sample, and beside it a prediction and its error.
+    """Draw the flow of one sample, beside a prediction of it where there is one.
+
+    Both flows share the colour scale of a row; errors are in per cent of the largest speed in the
+    reference and share one scale. Stream lines are contours of the stream function at equal steps.
+
+    Parameters
+    ----------
+    reference
+        Dataset of kind ``"solutions"``.
+    prediction
+        Another, with the same samples on the same grid.
+    sample
+        Position in the datasets.
+    name, reference_name
+        Headings of the columns.
+
+    Raises
+    ------
+    SchemaError
+        If there is no such sample, or the datasets hold different ones.
+    """
+    true = Flow.from_dataset(reference, sample)
+    unit = velocity_unit(float(np.max(true.speed)))
+    if prediction is None:
+        figure = _alone(true, unit)
+    else:
+        picked = {"sample": [sample % reference.sizes["sample"]]}
+        check_comparable(reference, prediction)
+        guess = Flow.from_dataset(prediction, sample)
+        figure = Figure(figsize=(4.75 * _PANEL, 3.1 * _PANEL), layout="constrained")
+        left, right = figure.subfigures(1, 2, width_ratios=(1.2, 3.55), wspace=0.02)
+        crystals, motion = left.subplots(2, 1)
+        _crystals(crystals, true)
+        _crystal_velocities(
+            motion,
+            {reference_name: reference.isel(picked), name: prediction.isel(picked)},
+            unit,
+        )
+        _fields(right.subplots(3, 3, sharex=True, sharey=True), true, guess, unit)
+        for axes, title in zip(
+            right.axes[:3], (reference_name, name, f"{name} less {reference_name}"), strict=True
+        ):
+            axes.set_title(title)
+    figure.suptitle(_title(reference, sample, true))
+    return figure
+
+
+@styled
+def plot_gallery(
+    reference: xr.Dataset,
+    prediction: xr.Dataset,
+    error: xr.DataArray,
+    *,
+    name: str = "prediction",
+    reference_name: str = "reference",
+) -> Figure:
+    """Draw the samples with the smallest, the median and the largest error.
 
     Parameters
     ----------
     reference, prediction
-        Datasets of kind ``"solutions"`` with the same samples.
-    sample
-        Position along ``sample``.
-    name
-        What to call the prediction.
+        Datasets of kind ``"solutions"`` with the same samples on the same grid.
+    error
+        A score on (sample), such as ``scores["relative_l2"]``.
+    name, reference_name
+        Headings of the columns.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Crystals and stream lines; both velocity components and speed, on the same scale for
-        reference and prediction; the error on a scale of its own.
+    Raises
+    ------
+    SchemaError
+        If the datasets hold different samples, or no error is finite.
     """
-    with matplotlib.rc_context(FONTS):
-        return _plot_sample(reference, prediction, sample, name)
-
-
-def _plot_sample(
-    reference: xr.Dataset, prediction: xr.Dataset | None, sample: int, name: str
-) -> Figure:
-    true = reference.isel(sample=slice(sample, sample + 1))
-    flows = {"reference": centre_velocity(true)}
-    if prediction is not None:
-        guess = prediction.isel(sample=slice(sample, sample + 1))
-        flows[name] = centre_velocity(guess)
-    factor, unit = velocity_unit(float(np.hypot(*flows["reference"]).max()))
-    flows = {label: factor * flow for label, flow in flows.items()}
-    x, z = true["x"].values / 1000, true["z"].values / 1000
-    case = next(iterate_cases(true))
-    rows = len(flows) + (prediction is not None)
-    aspect = (z[-1] - z[0]) / (x[-1] - x[0])
-    figure = new_figure(10.5, 0.5 + 2.15 * rows * min(max(aspect, 0.4), 2.0))
-    axes = figure.subplots(rows, 4, sharex=True, sharey=True, squeeze=False)
-    limits = [float(np.abs(component).max()) or 1.0 for component in flows["reference"]]
-    fastest = float(np.hypot(*flows["reference"]).max()) or 1.0
-    for row, (label, flow) in zip(axes, flows.items(), strict=False):
-        _draw_crystals(row[0], x, z, flow, case)
-        row[0].set_title(f"{label}")
-        panels = [
-            (flow[0], "$v_x$", DIVERGING, (-limits[0], limits[0])),
-            (flow[1], "$v_z$", DIVERGING, (-limits[1], limits[1])),
-            (np.hypot(*flow), "speed", SEQUENTIAL, (0.0, fastest)),
-        ]
-        for axis, (values, title, colours, bounds) in zip(row[1:], panels, strict=True):
-            image = _draw_field(axis, x, z, values, colours, bounds, case)
-            axis.set_title(f"{label}: {title}")
-            figure.colorbar(image, ax=axis, label=unit, shrink=0.85)
-    if prediction is not None:
-        _draw_errors(figure, axes[-1], x, z, flows["reference"], flows[name], unit, case)
-    for axis in axes[-1]:
-        axis.set_xlabel("x [km]")
-    for axis in axes[:, 0]:
-        axis.set_ylabel("z [km]")
-    number = int(true["sample"].values[0]) if "sample" in true.coords else sample
-    figure.suptitle(f"sample {number}, {case.x.size} crystals, {x.size} x {z.size} cells")
+    check_comparable(reference, prediction)
+    order = [int(i) for i in np.argsort(error.values) if np.isfinite(error.values[i])]
+    if error.dims != ("sample",) or error.size != reference.sizes["sample"] or not order:
+        raise SchemaError(
+            f"error '{error.name}' on {error.dims} of size {error.size}: expected a finite value for "
+            f"some of the {reference.sizes['sample']} samples"
+        )
+    figure = Figure(figsize=(4.6 * _PANEL, 3.1 * _PANEL), layout="constrained")
+    grid = figure.subplots(3, 4, sharex=True, sharey=True)
+    chosen = {"best": order[0], "median": order[(len(order) - 1) // 2], "worst": order[-1]}
+    for row, (rank, sample) in zip(grid, chosen.items(), strict=True):
+        true, guess = (Flow.from_dataset(d, sample) for d in (reference, prediction))
+        _gallery_row(figure, row, true, guess)
+        length = length_unit(true.grid.width).label
+        number = reference["sample"].values[sample] if "sample" in reference.coords else sample
+        row[0].set_ylabel(
+            f"{rank}: {float(error[sample]):.2g}\n(sample {number})\n\nz [{length}]"
+        )
+    for axes, title in zip(
+        grid[0], ("crystals and stream lines", reference_name, name, "error"), strict=True
+    ):
+        axes.set_title(title)
+    for axes in grid[-1]:
+        axes.set_xlabel(f"x [{length}]")
+    figure.suptitle(f"Speed; rows by {error.attrs.get('long_name', error.name)}")
     return figure
 
 
-def centre_velocity(solution: xr.Dataset) -> Array:
-    """Velocity of the first sample at cell centres (component, z, x) [m s-1]."""
-    vx, vz = solution["velocity_x"].values[0], solution["velocity_z"].values[0]
-    return np.stack([0.5 * (vx[:, 1:] + vx[:, :-1]), 0.5 * (vz[1:] + vz[:-1])]).astype(float)
+def _gallery_row(figure: Figure, row: NDArray[np.object_], true: Flow, guess: Flow) -> None:
+    """Crystals, both speeds on one scale, and the length of the error vector."""
+    unit = velocity_unit(float(np.max(true.speed)))
+    draw_stream_lines(row[0], true)
+    draw_crystals(row[0], true)
+    top = largest(true.speed, guess.speed) / unit.size
+    for axes, flow in zip(row[1:3], (true, guess), strict=True):
+        mesh = draw_field(axes, true, flow.speed / unit.size, SEQUENTIAL, 0.0, top)
+        draw_outlines(axes, true, "white")
+    figure.colorbar(mesh, ax=list(row[1:3]), label=f"speed [{unit.label}]", aspect=16, pad=0.02)
+    wrong = np.hypot(*(b - a for a, b in zip(true.centre, guess.centre, strict=True)))
+    wrong *= 100 / largest(true.speed)
+    mesh = draw_field(row[3], true, wrong, SEQUENTIAL, 0.0, largest(wrong))
+    draw_outlines(row[3], true, "white")
+    figure.colorbar(mesh, ax=row[3], label="% of largest speed", aspect=16, pad=0.03)
 
 
-def _draw_field(
-    axis: Axes,
-    x: Array,
-    z: Array,
-    values: Array,
-    colours: Any,
-    bounds: tuple[float, float],
-    case: Case,
-) -> Any:
-    image = axis.pcolormesh(
-        x, z, values, cmap=colours, vmin=bounds[0], vmax=bounds[1], shading="nearest",
-        rasterized=True,
-    )  # fmt: skip
-    for cx, cz, radius in zip(case.x, case.z, case.radius, strict=True):
-        axis.add_patch(
-            Circle((cx / 1000, cz / 1000), radius / 1000, fill=False, lw=0.6, color="0.2")
-        )
-    axis.set_aspect("equal")
-    return image
+def _alone(flow: Flow, unit: Unit) -> Figure:
+    """Crystals with stream lines, both components and the speed of one flow."""
+    figure = Figure(figsize=(3.4 * _PANEL, 2.9 * _PANEL), layout="constrained")
+    panels = figure.subplots(2, 2, sharex=True, sharey=True)
+    _crystals(panels[0, 0], flow)
+    panels[0, 0].set_xlabel("")
+    rows = (_rows(flow)[1], _rows(flow)[0], _rows(flow)[2])
+    for axes, (label, values, signed) in zip(panels.flat[1:], rows, strict=True):
+        top = largest(values) / unit.size
+        colours, low = (DIVERGING, -top) if signed else (SEQUENTIAL, 0.0)
+        mesh = draw_field(axes, flow, values / unit.size, colours, low, top)
+        draw_outlines(axes, flow, "black" if signed else "white")
+        axes.set_title(label)
+        figure.colorbar(mesh, ax=axes, label=unit.label, aspect=22, pad=0.02)
+    _label_axes(panels, flow)
+    return figure
 
 
-def _draw_crystals(axis: Axes, x: Array, z: Array, flow: Array, case: Case) -> None:
-    if np.abs(flow).max() > 0:
-        axis.streamplot(
-            x, z, flow[0], flow[1], density=0.9, linewidth=0.5, arrowsize=0.5, color="0.6"
-        )
-    colours = crystal_colours(case.x.size)
-    for k, (cx, cz, radius) in enumerate(zip(case.x, case.z, case.radius, strict=True)):
-        axis.add_patch(
-            Circle((cx / 1000, cz / 1000), radius / 1000, color=colours[k], zorder=3)
-        )
-        axis.annotate(
-            str(k + 1),
-            ((cx + 1.2 * radius) / 1000, (cz + 1.2 * radius) / 1000),
-            fontsize=8,
-            weight="bold",
-            color=colours[k],
-            zorder=4,
-        )
-    axis.set_xlim(x[0], x[-1])
-    axis.set_ylim(z[0], z[-1])
-    axis.set_aspect("equal")
-
-
-def _draw_errors(
-    figure: Figure,
-    row: NDArray[Any],
-    x: Array,
-    z: Array,
-    true: Array,
-    guess: Array,
-    unit: str,
-    case: Case,
-) -> None:
-    error = guess - true
-    largest = float(np.abs(error).max()) or 1.0
-    relative = float(np.linalg.norm(error) / (np.linalg.norm(true) or 1.0))
-    panels = [
-        (error[0], "error of $v_x$", DIVERGING, (-largest, largest)),
-        (error[1], "error of $v_z$", DIVERGING, (-largest, largest)),
-        (np.hypot(*error), "|error|", ERROR, (0.0, largest)),
-    ]
-    row[0].axis("off")
-    row[0].text(
-        0.5,
-        0.5,
-        f"relative L2 error\n{100 * relative:.2f} %\n\nlargest error\n"
-        f"{100 * np.hypot(*error).max() / (np.hypot(*true).max() or 1.0):.1f} % of the largest speed",
-        ha="center",
-        va="center",
-        transform=row[0].transAxes,
+def _rows(flow: Flow) -> tuple[tuple[str, Array, bool], ...]:
+    """Name, values [m s-1] and whether they are signed, of what a figure shows."""
+    return (
+        ("horizontal velocity", flow.velocity_x, True),
+        ("vertical velocity", flow.velocity_z, True),
+        ("speed", flow.speed, False),
     )
-    for axis, (values, title, colours, bounds) in zip(row[1:], panels, strict=True):
-        image = _draw_field(axis, x, z, values, colours, bounds, case)
-        axis.set_title(title)
-        figure.colorbar(image, ax=axis, label=unit, shrink=0.85)
+
+
+def _fields(panels: NDArray[np.object_], true: Flow, guess: Flow, unit: Unit) -> None:
+    """Rows of components and speed, columns of both flows and their difference."""
+    figure = panels[0, 0].figure
+    scale = 100 / largest(true.speed)
+    pairs = list(zip(_rows(true), _rows(guess), strict=True))
+    worst = scale * largest(*(b[1] - a[1] for a, b in pairs))
+    for row, ((label, values, signed), (_, guessed, _)) in zip(panels, pairs, strict=True):
+        top = largest(values, guessed) / unit.size
+        colours, low = (DIVERGING, -top) if signed else (SEQUENTIAL, 0.0)
+        for axes, shown in zip(row, (values, guessed), strict=False):
+            mesh = draw_field(axes, true, shown / unit.size, colours, low, top)
+            draw_outlines(axes, true, "black" if signed else "white")
+        draw_field(row[2], true, scale * (guessed - values), DIVERGING, -worst, worst)
+        draw_outlines(row[2], true)
+        figure.colorbar(
+            mesh, ax=list(row[:2]), label=f"{label} [{unit.label}]", aspect=18, pad=0.02
+        )
+    errors = ScalarMappable(Normalize(-worst, worst), DIVERGING)
+    figure.colorbar(
+        errors,
+        ax=list(panels[:, 2]),
+        label="% of the largest speed in the reference",
+        aspect=50,
+        pad=0.03,
+    )
+    _label_axes(panels, true)
+
+
+def _label_axes(panels: NDArray[np.object_], flow: Flow) -> None:
+    unit = length_unit(flow.grid.width).label
+    for axes in panels[-1]:
+        axes.set_xlabel(f"x [{unit}]")
+    for axes in panels[:, 0]:
+        axes.set_ylabel(f"z [{unit}]")
+
+
+def _crystals(axes: Axes, flow: Flow) -> None:
+    unit = length_unit(flow.grid.width).label
+    draw_stream_lines(axes, flow)
+    draw_crystals(axes, flow)
+    axes.set(title="crystals and stream lines", xlabel=f"x [{unit}]", ylabel=f"z [{unit}]")
+
+
+def _crystal_velocities(axes: Axes, datasets: dict[str, xr.Dataset], unit: Unit) -> None:
+    """Vertical velocity of each crystal in each of the datasets."""
+    styles = (
+        {"marker": "o", "color": "black", "markersize": 6},
+        {"marker": "D", "markeredgecolor": MODELS[1], "markerfacecolor": "none", "markersize": 8},
+    )
+    for (label, dataset), style in zip(datasets.items(), styles, strict=True):
+        velocity = crystal_motion(dataset)["crystal_velocity_z"].values[0] / unit.size
+        numbers = np.arange(1, velocity.size + 1)
+        axes.plot(numbers, velocity, linestyle="none", label=label, **style)  # type: ignore[arg-type]
+    count = max(1, int(next(iter(datasets.values()))["crystal_count"].values[0]))
+    axes.set(
+        title="crystals' vertical velocity",
+        xlabel="crystal",
+        ylabel=unit.label,
+        xlim=(0.4, count + 0.6),
+        xticks=np.arange(1, count + 1, max(1, count // 10)),
+    )
+    axes.margins(y=0.2)
+    light_grid(axes)
+    axes.legend(loc="best")
+
+
+def _title(dataset: xr.Dataset, sample: int, flow: Flow) -> str:
+    number = dataset["sample"].values[sample] if "sample" in dataset.coords else sample
+    count = flow.case.x.size
+    return (
+        f"Sample {number}: {count} crystal{'s' if count != 1 else ''}, "
+        f"{flow.grid.nx} x {flow.grid.nz} cells"
+    )

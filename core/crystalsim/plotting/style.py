@@ -1,67 +1,137 @@
-"""What all figures share: fonts, colours, units, files."""
+"""What all figures share: fonts, colours, units and files."""
 
 from __future__ import annotations
 
+import functools
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, ParamSpec
 
 import matplotlib
 import numpy as np
 from cmcrameri import cm
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from ..errors import StoreError
+
+P = ParamSpec("P")
 
 DIVERGING = cm.vik
-SEQUENTIAL = cm.batlow_r
-ERROR = cm.lajolla_r if hasattr(cm, "lajolla_r") else cm.lajolla
+"""For signed quantities, zero in the middle (Crameri 2018, doi:10.5281/zenodo.1243862)."""
 
-LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Okabe & Ito's colours, which colour-blind readers can tell apart."""
+SEQUENTIAL = cm.batlow
+"""For quantities from zero upwards."""
 
-FONTS = {
+CRYSTALS = cm.batlowS
+"""A hundred distinct colours, for crystals."""
+
+MODELS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Told apart by colour-blind readers (Okabe & Ito 2008)."""
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+_SETTINGS: dict[str, Any] = {
+    "font.family": "sans-serif",
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.labelsize": 9,
-    "legend.fontsize": 8,
     "xtick.labelsize": 8,
     "ytick.labelsize": 8,
+    "legend.fontsize": 8.5,
+    "figure.titlesize": 11,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
     "axes.spines.top": False,
     "axes.spines.right": False,
+    "legend.frameon": False,
+    "mathtext.default": "regular",
 }
 
-_SECONDS_A_YEAR = 365.25 * 86400.0
+_SECONDS_PER_YEAR = 365.25 * 86400
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """Make a figure that belongs to no window (width, height in inches)."""
-    with matplotlib.rc_context(FONTS):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        FigureCanvasAgg(figure)
-    return figure
+class Unit(NamedTuple):
+    """A unit to show values in: `label`, and the SI value of one of it."""
+
+    label: str
+    size: float
 
 
-def velocity_unit(largest: float) -> tuple[float, str]:
-    """Choose a unit for velocities up to `largest` [m s-1]: factor and name."""
-    if largest <= 0 or largest > 1e-6:
-        return 1.0, "m s$^{-1}$"
-    a_year = largest * _SECONDS_A_YEAR
-    for factor, name in ((1.0, "m"), (1e3, "mm"), (1e6, "µm"), (1e9, "nm")):
-        if a_year * factor >= 1:
-            return _SECONDS_A_YEAR * factor, f"{name} yr$^{{-1}}$"
-    exponent = int(np.floor(np.log10(largest)))
-    return 10.0**-exponent, f"10$^{{{exponent}}}$ m s$^{{-1}}$"
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draw with the settings of this package, whatever the user's are."""
+
+    @functools.wraps(draw)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with matplotlib.rc_context():
+            matplotlib.rcdefaults()
+            matplotlib.rcParams.update(_SETTINGS)
+            return draw(*args, **kwargs)
+
+    return wrapped
 
 
-def crystal_colours(count: int) -> list[Any]:
-    """Give each crystal a colour of its own."""
-    return [cm.batlowS(i % 100) if count > len(LINES) else LINES[i] for i in range(count)]
+def velocity_unit(largest: float) -> Unit:
+    """Unit in which a velocity of `largest` m/s is a number from 1 to 1000, if there is one."""
+    for name, size in (("m", 1.0), ("mm", 1e-3), ("µm", 1e-6), ("nm", 1e-9)):
+        unit = Unit(f"{name}/yr", size / _SECONDS_PER_YEAR)
+        if largest >= unit.size:
+            break
+    return unit
 
 
-def save_figure(figure: Figure, path: Path, dpi: int = 150) -> None:
-    """Write a figure to a file, aside first and then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{os.getpid()}-{path.name}")
-    with matplotlib.rc_context(FONTS):
-        figure.savefig(aside, dpi=dpi)
-    aside.replace(path)
+def length_unit(extent: float) -> Unit:
+    """Unit of the axes for a domain of `extent` m: kilometres from 1 km on."""
+    return Unit("km", 1e3) if extent >= 1e3 else Unit("m", 1.0)
+
+
+def largest(*values: ArrayLike) -> float:
+    """Largest magnitude, one where nothing is finite and above zero: the end of a colour scale."""
+    tops = [np.nanmax(np.abs(v), initial=0.0) for v in map(np.asarray, values)]
+    top = float(max(tops))
+    return top if 0 < top < np.inf else 1.0
+
+
+def light_grid(axes: Axes) -> None:
+    """Draw horizontal lines behind the data."""
+    axes.grid(axis="y", which="major", color="0.88", linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def save_figure(figure: Figure, path: str | Path, *, resolution: int = 200) -> None:
+    """Write a figure aside and rename it; the format is that of the file's name.
+
+    Parameters
+    ----------
+    figure
+        Any figure.
+    path
+        File to write; its folder is made if need be.
+    resolution
+        Dots per inch, also of the fields within a PDF or SVG.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written, or the name ends in no known format.
+    """
+    path = Path(path)
+    known = figure.canvas.get_supported_filetypes()
+    form = path.suffix.lstrip(".").lower()
+    if form not in known:
+        raise StoreError(
+            f"{path}: '{path.suffix}' is no format of figures; expected one of "
+            + ", ".join(f".{name}" for name in sorted(known))
+        )
+    aside = path.with_name(f".{path.stem}.tmp-{os.getpid()}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(aside, dpi=resolution, format=form)
+        aside.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written: {error.strerror}") from None
+    finally:
+        aside.unlink(missing_ok=True)

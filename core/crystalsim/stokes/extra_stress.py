@@ -20,7 +20,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import DTypeLike, NDArray
 
-from ..errors import OptionError
+from ..errors import SchemaError
 from ..grid import Grid
 from ..scene import Scene
 from .isoviscous import isoviscous_operator
@@ -93,7 +93,7 @@ class ExtraStressSystem:
 
     Raises
     ------
-    OptionError
+    SchemaError
         If the viscosity is below the matrix's anywhere.
     """
 
@@ -121,7 +121,7 @@ class ExtraStressSystem:
         self._strain_rate = _strain_rate_matrix(self._cells, self._corners, unit).astype(dtype)
         self._curl = self._strain_rate.T.tocsr()
         if (excess < 0).any():
-            raise OptionError(
+            raise SchemaError(
                 f"viscosity {matrix_viscosity * (1 + excess.min()):g} Pa s is below "
                 f"matrix_viscosity = {matrix_viscosity:g} Pa s; expected crystals at least as "
                 "viscous as the magma"

@@ -9,7 +9,7 @@ import xarray as xr
 import crystalsim
 from crystalsim import Grid, iterate_cases, make_cases
 from crystalsim.crystal_motion import crystal_motion
-from crystalsim.errors import OptionError
+from crystalsim.errors import SchemaError
 from crystalsim.stokes import operators
 from crystalsim.testing import SolverContract
 
@@ -197,7 +197,7 @@ def test_iterations_that_run_out_are_reported():
 
 
 def test_weak_crystals_are_refused():
-    with pytest.raises(OptionError, match=r"1e\+19 Pa s is below matrix_viscosity = 1e\+20"):
+    with pytest.raises(SchemaError, match=r"1e\+19 Pa s is below matrix_viscosity = 1e\+20"):
         solve([disc(viscosity=1e19)], Grid(16, 16))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter
+from scipy.ndimage import maximum_filter, minimum_filter
 from scipy.optimize import linear_sum_assignment
 
 from crystalsim import Grid, iterate_cases
@@ -18,10 +18,11 @@ from .plugin import CrystalsOptions
 Array = NDArray[np.float64]
 
 _ALIGNMENT = (
-    "distance between the crystal's centre and the extremum of velocity_z that an optimal assignment "
-    "gives it: as many extrema as crystals are taken, deepest first, minima for sinking and maxima "
-    "for rising crystals, no two nearer than the option separation allows; in the {} flow. A rigid "
-    "crystal moves with one velocity, so that this is not zero in an exact solution"
+    "distance between the crystal's centre and the extremum of velocity_z at cell centres that an "
+    "optimal assignment gives it, in the {} flow: as many extrema as crystals are taken, strongest "
+    "first, minima for sinking and maxima for rising crystals, no two nearer than the option "
+    "separation times the sample's smallest radius. NaN where there are too few. A rigid crystal "
+    "moves with one velocity, so that this is not zero in an exact solution"
 )
 
 DEFINITIONS = {
@@ -98,34 +99,36 @@ class CrystalsEvaluator:
         return make_scores(reference, {n: values[n] for n in DEFINITIONS}, DEFINITIONS)
 
     def _alignment(self, dataset: xr.Dataset, grid: Grid) -> Array:
+        """Distance of each crystal's centre from its extremum (sample, crystal) [m]."""
         found = np.full((dataset.sizes["sample"], dataset.sizes["crystal"]), np.nan)
-        velocity_z = dataset["velocity_z"].values
         for i, case in enumerate(iterate_cases(dataset)):
-            if np.isfinite(velocity_z[i]).all():
-                centre = 0.5 * (velocity_z[i, 1:] + velocity_z[i, :-1])
-                for sign in (1.0, -1.0):  # sinking, rising
-                    chosen = np.flatnonzero(sign * case.density_contrast >= (0 if sign > 0 else 1e-300))
-                    if chosen.size:
-                        found[i, chosen] = self._match(-sign * centre, case, chosen, grid)
+            velocity_z = dataset["velocity_z"][i].values
+            if not np.isfinite(velocity_z).all():
+                continue
+            centre = 0.5 * (velocity_z[1:] + velocity_z[:-1])
+            rising = case.density_contrast < 0
+            for chosen, height in ((~rising, -centre), (rising, centre)):
+                crystals = np.flatnonzero(chosen)
+                if crystals.size:
+                    found[i, crystals] = self._match(height, case, crystals, grid)
         return found
 
-    def _match(self, height: Array, case: Case, chosen: NDArray[np.intp], grid: Grid) -> Array:
-        """Distances from the chosen crystals' centres to the peaks assigned to them [m]."""
-        peaks = find_peaks(
-            height, grid, chosen.size, self.options.separation * float(case.radius.min())
-        )
+    def _match(self, height: Array, case: Case, crystals: NDArray[np.intp], grid: Grid) -> Array:
+        """Distances from the centres of some crystals to the peaks assigned to them [m]."""
+        separation = self.options.separation * float(case.radius.min())
+        peaks = find_peaks(height, grid, crystals.size, separation)
         distance = np.hypot(
-            case.x[chosen][:, None] - grid.x[peaks[:, 1]],
-            case.z[chosen][:, None] - grid.z[peaks[:, 0]],
+            case.x[crystals, None] - grid.x[peaks[:, 1]],
+            case.z[crystals, None] - grid.z[peaks[:, 0]],
         )
-        crystals, assigned = linear_sum_assignment(distance)
-        matched = np.full(chosen.size, np.nan)
-        matched[crystals] = distance[crystals, assigned]
+        rows, columns = linear_sum_assignment(distance)
+        matched = np.full(crystals.size, np.nan)
+        matched[rows] = distance[rows, columns]
         return matched
 
 
 def find_peaks(height: Array, grid: Grid, count: int, separation: float) -> NDArray[np.intp]:
-    """Highest local maxima that keep a distance from each other.
+    """Highest local maxima that keep a distance from each other; a flat field has none.
 
     Parameters
     ----------
@@ -143,18 +146,18 @@ def find_peaks(height: Array, grid: Grid, count: int, separation: float) -> NDAr
     array
         Indices (peak, 2) into (z, x), highest first.
     """
-    local = np.argwhere(maximum_filter(height, size=3, mode="nearest") == height)
+    top = maximum_filter(height, size=3, mode="nearest")
+    flat = minimum_filter(height, size=3, mode="nearest") == top
+    local = np.argwhere((height == top) & ~flat)
     local = local[np.argsort(-height[local[:, 0], local[:, 1]], kind="stable")]
-    kept: list[NDArray[np.intp]] = []
-    for peak in local:
-        apart = [
-            np.hypot(grid.x[peak[1]] - grid.x[k[1]], grid.z[peak[0]] - grid.z[k[0]]) for k in kept
-        ]
-        if not apart or min(apart) >= separation:
-            kept.append(peak)
+    x, z = grid.x[local[:, 1]], grid.z[local[:, 0]]
+    kept: list[int] = []
+    for i in range(len(local)):
         if len(kept) == count:
             break
-    return np.array(kept).reshape(-1, 2)
+        if np.all(np.hypot(x[kept] - x[i], z[kept] - z[i]) >= separation):
+            kept.append(i)
+    return local[kept]
 
 
 def _velocities(dataset: xr.Dataset) -> Array:

@@ -65,10 +65,10 @@ class FNONetwork(nn.Module):
 
 
 class SpectralLayer(nn.Module):
-    """Product in wave number space: cosine to cosine and cosine to sine.
+    """Products in wave number space, between cosine and sine series.
 
-    An input in cosines alone could only be filtered evenly; giving each half of the outputs sines
-    in x lets the layer take derivatives across mirrors.
+    Cosines in, cosines out is an even filter; sines on one side and cosines on the other let the
+    layer take derivatives in either direction.
 
     Parameters
     ----------
@@ -81,8 +81,7 @@ class SpectralLayer(nn.Module):
     def __init__(self, width: int, modes: int) -> None:
         super().__init__()
         self.modes = modes
-        shape = (4, width, width, modes, modes)
-        self.weight = nn.Parameter(torch.randn(shape) / (2 * width))
+        self.weight = nn.Parameter(torch.randn(4, modes, modes, width, width) / (2 * width))
 
     def forward(self, x: Tensor) -> Tensor:
         """Keep the shape of `x`; computed in single precision."""
@@ -95,19 +94,30 @@ class SpectralLayer(nn.Module):
         in_z, in_x = min(self.modes, rows - 1), min(self.modes, columns - 1)
         cos_z, sin_z = series(rows, in_z, x.device)
         cos_x, sin_x = series(columns, in_x, x.device)
-        total = torch.zeros_like(x)
-        # (analysis, synthesis) pairs: even to even, and odd to odd with the parities in between.
-        pairs = (
-            (cos_z, cos_x, cos_z, cos_x),
-            (cos_z, cos_x, cos_z, sin_x),
-            (cos_z, cos_x, sin_z, cos_x),
-            (cos_z, sin_x, cos_z, cos_x),
-        )
-        for weight, (from_z, from_x, to_z, to_x) in zip(self.weight, pairs, strict=True):
-            modes = (2.0 / rows) * from_z @ x @ (from_x.T * (2.0 / columns))
-            mixed = torch.einsum("bizx,iozx->bozx", modes, weight[:, :, :in_z, :in_x])
-            total = total + to_z.T @ mixed @ to_x
-        return total
+        scale = 4.0 / (rows * columns)
+        even = scale * cos_z @ (x @ cos_x.T)
+        odd = scale * cos_z @ (x @ sin_x.T)
+        weight = self.weight[:, :in_z, :in_x]
+        plain = mix(even, weight[0]) + mix(odd, weight[1])
+        in_rows = plain @ cos_x + mix(even, weight[2]) @ sin_x
+        return cos_z.T @ in_rows + sin_z.T @ (mix(even, weight[3]) @ cos_x)
+
+
+def mix(modes: Tensor, weight: Tensor) -> Tensor:
+    """Mix channels at each wave number.
+
+    Parameters
+    ----------
+    modes
+        (sample, channel, z, x).
+    weight
+        (z, x, channel in, channel out).
+    """
+    samples, channels, in_z, in_x = modes.shape
+    # Contiguous stacks of small matrices: torch multiplies anything else one by one.
+    stacked = modes.permute(2, 3, 0, 1).reshape(in_z * in_x, samples, channels)
+    mixed = torch.bmm(stacked, weight.reshape(in_z * in_x, channels, -1))
+    return mixed.reshape(in_z, in_x, samples, -1).permute(2, 3, 0, 1).contiguous()
 
 
 @functools.lru_cache(maxsize=16)

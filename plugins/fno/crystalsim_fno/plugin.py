@@ -14,8 +14,8 @@ from crystalsim.options import Meta
 class FNOOptions(SurrogateOptions):
     """Options of the Fourier neural operator."""
 
-    width: Annotated[int, Meta(ge=2, description="channels")] = 24
-    modes: Annotated[int, Meta(ge=2, description="wave numbers in each direction")] = 20
+    width: Annotated[int, Meta(ge=2, description="channels")] = 20
+    modes: Annotated[int, Meta(ge=2, description="wave numbers in each direction")] = 16
     layers: Annotated[int, Meta(ge=1, description="spectral layers")] = 4
 
 

@@ -1,1 +1,1 @@
-"""The flow without viscosity contrast: the baseline that needs no training."""
+"""Models without training: the isoviscous flow, and the response of each crystal alone."""

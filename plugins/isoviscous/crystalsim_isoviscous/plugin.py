@@ -7,11 +7,16 @@ from crystalsim.hookspecs import Plugin, hookimpl
 
 @hookimpl
 def crystalsim_models() -> list[Plugin]:
-    """Offer the model."""
+    """Offer the models."""
     return [
         Plugin(
             "isoviscous",
             "crystalsim_isoviscous.model:Isoviscous",
             "baseline without training: the flow as if crystals were as viscous as the magma",
-        )
+        ),
+        Plugin(
+            "dilute",
+            "crystalsim_isoviscous.model:Dilute",
+            "baseline without training: each crystal's extra stress as if it were alone",
+        ),
     ]

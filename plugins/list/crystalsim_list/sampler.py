@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +44,13 @@ class ListSampler:
         if count is not None and count > len(samples):
             source = self.options.file or "the option crystals"
             raise PlacementError(f"{source} lists {len(samples)} samples, {count} were asked for")
+        if not samples:
+            raise SchemaError(f"{self.options.file}: lists no crystals")
         grid = Grid.from_options(self.options)
-        return make_cases(samples[:count], grid, self.options, attributes={"seed": seed})
+        try:
+            return make_cases(samples[:count], grid, self.options, attributes={"seed": seed})
+        except SchemaError as error:
+            raise SchemaError(f"{self.options.file or 'crystals'}: {error}") from None
 
     def _rows(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         if not self.options.file:
@@ -60,14 +65,12 @@ class ListSampler:
             for k, crystal in enumerate(tables):
                 yield f"{path}: crystals[{k}]", crystal
             return
+        if path.suffix != ".csv":
+            raise SchemaError(f"{path}: expected a file that ends in .csv or .toml")
         try:
-            with path.open(newline="", encoding="utf-8") as file:
-                reader = csv.DictReader(file, strict=True)
-                for row in reader:
-                    given = {
-                        (key or "").strip(): value for key, value in row.items() if value != ""
-                    }
-                    yield f"{path}, line {reader.line_num}", given
+            # The signature is what spreadsheets put before the first column.
+            with path.open(newline="", encoding="utf-8-sig") as file:
+                yield from _table(path, file)
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise SchemaError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
 
@@ -83,6 +86,8 @@ class ListSampler:
             if name not in values:
                 raise SchemaError(f"{where}: column '{name}' is missing")
             crystal[name] = values[name]
+        if crystal["radius"] <= 0:
+            raise SchemaError(f"{where}: radius = {crystal['radius']:g}; expected a positive number")
         for name in PROPERTIES:
             contrast = f"{name}_contrast"
             if (name in values) == (contrast in values):
@@ -97,6 +102,23 @@ class ListSampler:
         if number < 0 or number != int(number) or number > 10**6:
             raise SchemaError(f"{where}: sample = {number:g}; expected a whole number from 0")
         return int(number), {**crystal, "density": density, "viscosity": viscosity}
+
+
+def _table(path: Path, lines: Iterable[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Give the rows of a CSV table by column name, without empty values."""
+    reader = csv.reader(lines, strict=True)
+    header = [name.strip() for name in next(reader, [])]
+    twice = [name for name in header if header.count(name) > 1]
+    if twice:
+        raise SchemaError(f"{path}, line 1: column '{twice[0]}' occurs more than once")
+    for row in reader:
+        if len(row) > len(header):
+            raise SchemaError(
+                f"{path}, line {reader.line_num}: {len(row)} values for {len(header)} columns"
+            )
+        given = {name: text for name, text in zip(header, row, strict=False) if text.strip()}
+        if given:
+            yield f"{path}, line {reader.line_num}", given
 
 
 def _number(where: str, name: str, text: Any) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -53,6 +54,8 @@ class RandomOptions(SceneOptions):
         super().__post_init__()
         for name in ("count", "radius", "density_contrast", "viscosity_contrast"):
             low, high = as_range(getattr(self, name))
+            if not (math.isfinite(low) and math.isfinite(high)):
+                raise ValueError(f"{name} = [{low:g}, {high:g}]: expected finite numbers")
             if low > high:
                 raise ValueError(f"{name} = [{low:g}, {high:g}]: expected the lower bound first")
             if name == "count" and low < 0:
@@ -60,7 +63,10 @@ class RandomOptions(SceneOptions):
             if name in ("radius", "viscosity_contrast") and low <= 0:
                 raise ValueError(f"{name} = {low:g}: expected a positive number")
         if self.density_distribution == "log_uniform" and as_range(self.density_contrast)[0] <= 0:
-            raise ValueError("density_contrast: expected positive bounds to draw log-uniformly")
+            raise ValueError(
+                f"density_contrast = {as_range(self.density_contrast)[0]:g}: expected positive "
+                "bounds to draw log-uniformly"
+            )
         if as_range(self.density_contrast)[0] <= -self.matrix_density:
             raise ValueError(
                 f"density_contrast = {as_range(self.density_contrast)[0]:g}: crystals lighter than "
