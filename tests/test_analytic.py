@@ -65,9 +65,7 @@ def solve_solcx(solution, cells_x, cells_z):
     )
 
 
-@pytest.mark.parametrize(
-    ("contrast", "m"), [(1e6, np.pi), (1e3, 3 * np.pi), (10.0, 2 * np.pi)]
-)
+@pytest.mark.parametrize(("contrast", "m"), [(1e6, np.pi), (1e3, 3 * np.pi), (10.0, 2 * np.pi)])
 def test_solcx_is_second_order(contrast, m):
     solution = SolCx(contrast=contrast, m=m)
     errors = np.array([solve_solcx(solution, n, n) for n in (32, 64, 128)])

@@ -51,12 +51,14 @@ def test_strain_rate_is_that_of_the_velocity(psi):
     normal, shear = operators.strain_rate(psi, HX, HZ)
     assert np.allclose(normal, 2 * np.diff(velocity_x, axis=-1) / HX)
     expected = (
-        np.diff(velocity_x[..., 1:-1], axis=-2) / HZ + np.diff(velocity_z[..., 1:-1, :], axis=-1) / HX
+        np.diff(velocity_x[..., 1:-1], axis=-2) / HZ
+        + np.diff(velocity_z[..., 1:-1, :], axis=-1) / HX
     )
     assert np.allclose(shear, expected)
     turn = operators.vorticity(psi, HX, HZ)
     expected = (
-        np.diff(velocity_z[..., 1:-1, :], axis=-1) / HX - np.diff(velocity_x[..., 1:-1], axis=-2) / HZ
+        np.diff(velocity_z[..., 1:-1, :], axis=-1) / HX
+        - np.diff(velocity_x[..., 1:-1], axis=-2) / HZ
     )
     assert np.allclose(turn, expected)
 

@@ -7,6 +7,7 @@ import sys
 import time
 
 import pytest
+
 from crystalsim.cli import COMMANDS
 
 HEAVY = ("torch", "numpy", "scipy", "xarray", "netCDF4", "matplotlib", "pandas")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
-import crystalsim
 import numpy as np
 import pytest
 import xarray as xr
+
+import crystalsim
 from crystalsim import store
 from crystalsim.errors import SchemaError, StoreError
 from crystalsim.shards import solve_cases

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .hookspecs import Plugin, hookimpl
     from .registry import get
     from .schema import validate
-    from .store import open, save  # noqa: A004
+    from .store import open, save
 
 
 def __getattr__(name: str) -> Any:

@@ -115,10 +115,10 @@ def iterate_cases(cases: xr.Dataset) -> Iterator[Case]:
     """Give the samples of a cases (or solutions) dataset one by one."""
     arrays = {name: cases[f"crystal_{name}"].values for name in CRYSTAL_FIELDS}
     counts = cases["crystal_count"].values.astype(int)
-    matrix = [cases[n].values for n in ("matrix_density", "matrix_viscosity", "gravity")]
+    matrix = {n: cases[n].values for n in ("matrix_density", "matrix_viscosity", "gravity")}
     for i, count in enumerate(counts):
-        crystal = (np.asarray(arrays[n][i, :count], dtype=np.float64) for n in CRYSTAL_FIELDS)
-        yield Case(*crystal, *(float(values[i]) for values in matrix))
+        crystal = {n: np.asarray(arrays[n][i, :count], dtype=np.float64) for n in CRYSTAL_FIELDS}
+        yield Case(**crystal, **{n: float(values[i]) for n, values in matrix.items()})
 
 
 def cases_only(dataset: xr.Dataset) -> xr.Dataset:

@@ -148,9 +148,10 @@ class SceneOptions:
         int | tuple[int, int],
         Meta(description="cells in x and in z, one number for both, 8 at least"),
     ] = 64
-    x_range: Annotated[
-        tuple[float, float], Meta(description="left and right wall [m]")
-    ] = (-1000.0, 1000.0)
+    x_range: Annotated[tuple[float, float], Meta(description="left and right wall [m]")] = (
+        -1000.0,
+        1000.0,
+    )
     z_range: Annotated[
         tuple[float, float], Meta(description="bottom and top wall [m], z upward")
     ] = (-1000.0, 1000.0)

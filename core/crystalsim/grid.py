@@ -130,6 +130,4 @@ class Grid:
                 raise SchemaError(f"coordinate '{name}': expected evenly spaced positions [m]")
             bounds[name] = values
         x, z = bounds["x_face"], bounds["z_face"]
-        return cls(
-            x.size - 1, z.size - 1, float(x[0]), float(x[-1]), float(z[0]), float(z[-1])
-        )
+        return cls(x.size - 1, z.size - 1, float(x[0]), float(x[-1]), float(z[0]), float(z[-1]))

@@ -85,7 +85,7 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
         key, equals, text = assignment.partition("=")
         parts = [part.strip() for part in key.split(".")]
         if not equals or not all(parts):
-            raise OptionError(f"option '{assignment}': expected key=value, as solver.tolerance=1e-8")
+            raise OptionError(f"option '{assignment}': expected key=value, as solver.tolerance=1")
         try:
             value = tomllib.loads(f"value = {text}")["value"]
         except (tomllib.TOMLDecodeError, KeyError):

@@ -1,8 +1,8 @@
 """The stages of a run, and all of them at once.
 
-Each stage reads and writes files, so that it can be run alone; `run` calls the same functions. A run
-folder belongs to one configuration, so that a file that is there is right: a second call makes only
-what is missing.
+Each stage reads and writes files, so that it can be run alone; `run` calls the same functions. A
+run folder belongs to one configuration, so that a file that is there is right: a second call makes
+only what is missing.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+
 def progress(
     iterable: Iterable[Any] | None = None,
     *,

@@ -222,6 +222,6 @@ def build(kind: str, name: str, options: Mapping[str, Any]) -> Any:
     from .options import make_options
 
     options_class = registry().options_class(kind, name)
-    made = make_options(options_class, options, where=kind)
+    made: Any = make_options(options_class, options, where=kind)
     plugin_class = registry().load(kind, name)
     return plugin_class(made) if options_class else plugin_class()

@@ -113,7 +113,10 @@ def disc_fractions(x: float, z: float, radius: float, grid: Grid) -> Disc:
     bottom, top = span(z, grid.z_min, grid.hz, grid.nz)
     edges_x = grid.x_min + 0.5 * grid.hx * np.arange(2 * left, 2 * right + 1)
     edges_z = grid.z_min + 0.5 * grid.hz * np.arange(2 * bottom, 2 * top + 1)
-    below = _area_below((edges_x - x) / radius, (edges_z - z) / radius)
+    below = _area_below(
+        np.asarray((edges_x - x) / radius, dtype=np.float64),
+        np.asarray((edges_z - z) / radius, dtype=np.float64),
+    )
     quarter = np.diff(np.diff(below, axis=0), axis=1) * (radius * radius / (grid.hx * grid.hz))
 
     def gather(pad_z: int, pad_x: int) -> Array:

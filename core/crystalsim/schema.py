@@ -59,8 +59,11 @@ VARIABLES: dict[str, Variable] = {
         ("sample", "z", "x"), "1", "area fraction of crystals", ("solutions",), "nonnegative"
     ),
     "phase": Variable(
-        ("sample", "z", "x"), "1", "crystal that fills most of the cell from 1, 0 for magma",
-        ("solutions",), "nonnegative",
+        ("sample", "z", "x"),
+        "1",
+        "crystal that fills most of the cell from 1, 0 for magma",
+        ("solutions",),
+        "nonnegative",
     ),
     "velocity_x": Variable(
         ("sample", "z", "x_face"), "m s-1", "horizontal velocity", ("solutions",)
@@ -70,7 +73,8 @@ VARIABLES: dict[str, Variable] = {
     ),
     "pressure": Variable(("sample", "z", "x"), "Pa", "dynamic pressure of zero mean"),
     "stream_function": Variable(
-        ("sample", "z_face", "x_face"), "m2 s-1",
+        ("sample", "z_face", "x_face"),
+        "m2 s-1",
         "stream function (velocity_x = d/dz, velocity_z = -d/dx)",
     ),
     "converged": Variable(("sample",), "1", "whether the solver met its tolerance", ("solutions",)),
@@ -159,8 +163,10 @@ def _crystal_violations(dataset: xr.Dataset) -> list[str]:
     counts = dataset["crystal_count"].values
     present = np.arange(dataset.sizes["crystal"]) < counts[:, None]
     if counts.size and counts.max() > dataset.sizes["crystal"]:
-        return [f"crystal_count is up to {counts.max()} but there are "
-                f"{dataset.sizes['crystal']} crystals at most"]
+        return [
+            f"crystal_count is up to {counts.max()} but there are "
+            f"{dataset.sizes['crystal']} crystals at most"
+        ]
     for name, variable in VARIABLES.items():
         if name not in dataset.variables or "cases" not in variable.kinds:
             continue

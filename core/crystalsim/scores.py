@@ -43,9 +43,11 @@ def check_comparable(reference: xr.Dataset, prediction: xr.Dataset) -> Grid:
     grid, other = Grid.from_dataset(reference), Grid.from_dataset(prediction)
     if grid != other:
         raise SchemaError(f"cannot compare: the reference is on {grid}, the prediction on {other}")
-    ids = [d["sample"].values if "sample" in d.coords else None for d in (reference, prediction)]
+    ids = [
+        list(d["sample"].values) if "sample" in d.coords else [] for d in (reference, prediction)
+    ]
     counts = reference.sizes["sample"], prediction.sizes["sample"]
-    if counts[0] != counts[1] or not np.array_equal(ids[0], ids[1]):
+    if counts[0] != counts[1] or ids[0] != ids[1]:
         raise SchemaError(
             f"cannot compare: the reference has {counts[0]} samples, the prediction {counts[1]}, "
             "or their numbers differ"
@@ -91,8 +93,8 @@ def make_scores(
 def summarise(scores: xr.Dataset) -> dict[str, dict[str, float]]:
     """Mean, median, 95th percentile and worst of each score, over all finite values.
 
-    The worst is the largest; of `r2` and of rates (units 1, named ``*_rate``), the smallest, and the
-    percentile is then the 5th.
+    The worst is the largest; of `r2` and of rates (named ``*_rate``) it is the smallest, and the
+    percentile is the 5th.
     """
     summary = {}
     for name, array in scores.data_vars.items():

@@ -1,7 +1,7 @@
 """Work on many samples, shard by shard: in parallel, resumable, the same whatever the workers.
 
-Each shard is a file of its own that the worker writes aside and renames. A call that is killed loses
-the shards in hand; the same call again makes only what is missing.
+Each shard is a file of its own that the worker writes aside and renames. A call that is killed
+loses the shards in hand; the same call again makes only what is missing.
 """
 
 from __future__ import annotations
@@ -239,6 +239,8 @@ def _work_through(
     tasks: list[Task],
     workers: int,
 ) -> Iterator[Outcome]:
+    if not tasks:
+        return
     total = sum(task.last - task.first for task in tasks)
     description = "solving" if isinstance(work, _Solve) else "predicting"
     with progress(total=total, description=description, unit="sample") as bar:
@@ -255,7 +257,9 @@ def _in_this_process(
     cases: xr.Dataset, work: Work, folder: Path, attributes: dict[str, Any], tasks: list[Task]
 ) -> Iterator[Outcome]:
     for task in tasks:
-        yield make_shard(_part(cases, task), work, store.shard_path(folder, task.number), attributes)
+        yield make_shard(
+            _part(cases, task), work, store.shard_path(folder, task.number), attributes
+        )
 
 
 def _in_processes(
@@ -328,9 +332,7 @@ def _part(cases: xr.Dataset, task: Task) -> xr.Dataset:
     return cases.isel(sample=slice(task.first, task.last))
 
 
-def make_shard(
-    cases: xr.Dataset, work: Work, path: Path, attributes: dict[str, Any]
-) -> Outcome:
+def make_shard(cases: xr.Dataset, work: Work, path: Path, attributes: dict[str, Any]) -> Outcome:
     """Work on one shard and write it; samples that raise are filled with NaN and reported."""
     failed: dict[int, str] = {}
     try:

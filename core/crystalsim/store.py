@@ -101,7 +101,7 @@ def save(dataset: xr.Dataset, path: str | Path) -> None:
         If the file cannot be written.
     """
     path = Path(path)
-    encoding = {}
+    encoding: dict[Any, dict[str, Any]] = {}
     for name, array in dataset.variables.items():
         encoding[name] = {"_FillValue": None} if array.dtype.kind == "f" else {}
         if array.ndim > 1 and array.size:
@@ -168,7 +168,8 @@ def read_file(path: Path) -> xr.Dataset:
         return xr.load_dataset(path, engine="netcdf4").drop_encoding()
     except Exception as error:
         # netCDF4, HDF5 and xarray raise a dozen types here, all meaning a file that is no good.
-        raise StoreError(f"{path}: not a readable netCDF file: {' '.join(str(error).split())}") from None
+        text = " ".join(str(error).split())
+        raise StoreError(f"{path}: not a readable netCDF file: {text}") from None
 
 
 def shard_path(folder: Path, number: int) -> Path:

@@ -39,8 +39,8 @@ def example_cases(cells: tuple[int, int] = (24, 20)) -> xr.Dataset:
     """Four samples: one crystal, two of different properties, none, and a rising one."""
     grid = Grid(*cells, -1000.0, 1000.0, -800.0, 800.0)
 
-    def crystal(x: float, z: float, radius: float, density: float, viscosity: float) -> dict[str, float]:
-        return {"x": x, "z": z, "radius": radius, "density": density, "viscosity": viscosity}
+    def crystal(*values: float) -> dict[str, float]:
+        return dict(zip(("x", "z", "radius", "density", "viscosity"), values, strict=True))
 
     first = crystal(-300.0, 100.0, 150.0, 2900.0, 1e24)
     crystals = [
@@ -99,12 +99,10 @@ class PluginContract:
         options_class = registry().options_class(self.kind, self.name)
         if options_class is None:
             return
-        made = make_options(options_class, self.options, where=self.kind)
-        again = make_options(
-            options_class, dataclasses.asdict(made), where=self.kind  # type: ignore[call-overload]
-        )
+        made: Any = make_options(options_class, self.options, where=self.kind)
+        again: Any = make_options(options_class, dataclasses.asdict(made), where=self.kind)
         assert made == again
-        field = dataclasses.fields(made)[0].name  # type: ignore[arg-type]
+        field = dataclasses.fields(made)[0].name
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(made, field, None)
 

@@ -35,9 +35,7 @@ def configured(function: F) -> F:
 
 def output_option(text: str, required: bool = True) -> Callable[[F], F]:
     """Add ``--output``."""
-    return click.option(
-        "--output", type=click.Path(path_type=Path), required=required, help=text
-    )
+    return click.option("--output", type=click.Path(path_type=Path), required=required, help=text)
 
 
 def seed_option(function: F) -> F:

@@ -10,9 +10,7 @@ import click
 from ..registry import KINDS, registry
 
 
-@click.command(
-    "plugins", epilog="\b\nExamples:\n  crystalsim plugins\n  crystalsim plugins --json"
-)
+@click.command("plugins", epilog="\b\nExamples:\n  crystalsim plugins\n  crystalsim plugins --json")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(as_json: bool) -> None:
     """List what is installed; exit status 1 if a plugin is broken."""

@@ -11,7 +11,8 @@ from .common import output_option
 
 @click.command(
     "predict",
-    epilog="\b\nExamples:\n  crystalsim predict cases.nc --model checkpoint --output predictions.nc\n"
+    epilog="\b\nExamples:\n"
+    "  crystalsim predict cases.nc --model checkpoint --output predictions.nc\n"
     "  crystalsim predict cases.nc --model isoviscous --output baseline.nc",
 )
 @click.argument("cases", type=click.Path(path_type=Path))

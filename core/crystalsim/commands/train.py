@@ -51,15 +51,13 @@ def command(
         count = round(share * training.sizes["sample"])
         if not 0 < count < training.sizes["sample"]:
             raise click.BadParameter(
-                f"{share:g} of {training.sizes['sample']} samples; expected a share between 0 and 1 "
-                "that leaves samples on both sides",
+                f"{share:g} of {training.sizes['sample']} samples; expected a share that "
+                "leaves samples on both sides",
                 param_hint="--validation",
             )
         held_out = training.isel(sample=slice(-count, None))
         training = training.isel(sample=slice(None, -count))
-    history = pipeline.train_model(
-        table, training, held_out, output, seed=chosen_seed(seed, given)
-    )
+    history = pipeline.train_model(table, training, held_out, output, seed=chosen_seed(seed, given))
     click.echo(f"{output}: trained in {history.attrs['training_time']:.0f} s")
     if "validation_relative_l2" in history and history.sizes["epoch"]:
         best = float(history["validation_relative_l2"].min())

@@ -53,6 +53,12 @@ class Batch(NamedTuple):
     velocity_x: Tensor
     velocity_z: Tensor
 
+    @property
+    def moving(self) -> Tensor:
+        """One for samples that flow, zero for those where nothing drives it (sample, 1, 1, 1)."""
+        flows = (self.isoviscous != 0).flatten(1).any(dim=1)
+        return flows.to(self.isoviscous.dtype)[:, None, None, None]
+
     def select(self, index: Tensor | slice) -> Batch:
         """Take some of the samples."""
         return Batch(*(tensor[index] for tensor in self))

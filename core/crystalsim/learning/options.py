@@ -19,7 +19,7 @@ class SurrogateOptions:
     background: Annotated[
         Literal["none", "isoviscous", "dilute"],
         Meta(
-            description="flow that the network corrects: nothing, the isoviscous flow, or that plus "
+            description="flow that the network corrects: none, the isoviscous flow, or that and "
             "the response of each crystal as if it were alone"
         ),
     ] = "dilute"

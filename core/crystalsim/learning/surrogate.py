@@ -115,13 +115,12 @@ class TorchSurrogate:
     def _predict_part(self, data: Prepared) -> dict[str, np.ndarray]:
         device = choose_device(self.options.device)
         assert self.network is not None
-        network = self.network.to(device).eval()
+        self.network.to(device).eval()
         hx, hz = data.spacing
         batch = data.batch.to(device)
         with torch.no_grad():
             if self.options.predicts == "stream_function":
-                output = network(features(batch, hx, hz))
-                psi = stream_function_correction(output).cpu().numpy().astype(np.float64)
+                psi = stream_function_correction(self._output(batch, hx, hz)).cpu().numpy().astype(np.float64)
                 psi *= (data.velocity_scale * data.length)[:, None, None]
                 psi += background(data, self.options.background)
                 velocity_x, velocity_z = velocity(psi, data.grid.hx, data.grid.hz)
@@ -132,11 +131,15 @@ class TorchSurrogate:
         velocity_x, velocity_z = (v.cpu().numpy().astype(np.float64) * scale for v in found)
         return {"velocity_x": velocity_x, "velocity_z": velocity_z}
 
-    def _flow(self, batch: Batch, hx: float, hz: float) -> tuple[Tensor, Tensor]:
+    def _output(self, batch: Batch, hx: float, hz: float) -> Tensor:
+        """Apply the network; nothing where nothing drives a flow, whatever its biases are."""
         assert self.network is not None
-        output = self.network(features(batch, hx, hz))
+        output: Tensor = self.network(features(batch, hx, hz))
+        return output * batch.moving
+
+    def _flow(self, batch: Batch, hx: float, hz: float) -> tuple[Tensor, Tensor]:
         return flow(
-            output,
+            self._output(batch, hx, hz),
             batch,
             hx,
             hz,

@@ -14,6 +14,8 @@ import xarray as xr
 from torch import Tensor, nn
 
 from ..contracts import OnEpoch
+from ..errors import OptionError
+from ..log import logger
 from ..progress import progress
 from ..store import fingerprint
 from .batches import Batch
@@ -38,8 +40,6 @@ def choose_device(wanted: str) -> torch.device:
     OptionError
         If a GPU is asked for and there is none.
     """
-    from ..errors import OptionError
-
     if wanted == "cuda" and not torch.cuda.is_available():
         raise OptionError("option model.device = 'cuda': torch finds no GPU here")
     if wanted == "auto":
@@ -101,6 +101,12 @@ class Trainer:
             for epoch in range(first, self.options.epochs):
                 training_loss = self._epoch(training, epoch * steps, total, bar.update)
                 loss, error = self._validate(validation)
+                if not math.isfinite(training_loss + error):
+                    raise OptionError(
+                        f"training diverged in epoch {epoch + 1} (loss {training_loss:g}, "
+                        f"validation {error:g}); expected finite values: lower option "
+                        f"model.learning_rate = {self.options.learning_rate:g}"
+                    )
                 metrics = {
                     "training_loss": training_loss,
                     "validation_loss": loss,
@@ -117,9 +123,7 @@ class Trainer:
         self.network.load_state_dict(self.best_weights)
         return self._as_dataset()
 
-    def _epoch(
-        self, data: Batch, step: int, total: int, tick: Callable[[int], object]
-    ) -> float:
+    def _epoch(self, data: Batch, step: int, total: int, tick: Callable[[int], object]) -> float:
         self.network.train()
         count = data.isoviscous.shape[0]
         order = torch.randperm(count, generator=self.generator)
@@ -133,7 +137,7 @@ class Trainer:
                 group["lr"] = self.options.learning_rate * self._schedule(step, total)
             loss = self.loss(batch)[0].mean()
             self.optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             nn.utils.clip_grad_norm_(self.network.parameters(), self.options.gradient_clip)
             self.optimiser.step()
             summed += float(loss.detach()) * batch.isoviscous.shape[0]
@@ -160,8 +164,9 @@ class Trainer:
         """What must be the same for a checkpoint to be continued."""
         numbers = [float(t.double().sum()) for batch in (training, validation) for t in batch]
         sizes = [list(t.shape) for batch in (training, validation) for t in batch]
-        options = {**vars(self.options)}
-        return fingerprint([options, self.generator.initial_seed(), numbers, sizes])
+        network = [(n, list(t.shape)) for n, t in self.network.state_dict().items()]
+        seed = self.generator.initial_seed()
+        return fingerprint([vars(self.options), network, seed, numbers, sizes])
 
     def _keep(self, mark: str) -> None:
         if self.checkpoint is None:
@@ -175,6 +180,7 @@ class Trainer:
             "best_error": self.best_error,
             "optimiser": self.optimiser.state_dict(),
             "generator": self.generator.get_state(),
+            "torch_generator": torch.get_rng_state(),
             "history": json.dumps(self.history),
         }
         torch.save(state, aside)
@@ -187,13 +193,16 @@ class Trainer:
         try:
             state: Mapping[str, Any] = torch.load(self.checkpoint, weights_only=True)
         except Exception as error:
-            print(f"warning: {self.checkpoint}: damaged, training starts over ({error})")
+            reason = " ".join(str(error).split())[:200]
+            logger.warning("%s: damaged, training starts over (%s)", self.checkpoint, reason)
             return 0
         if state.get("mark") != mark:
+            logger.warning("%s: of other options or data, training starts over", self.checkpoint)
             return 0
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.generator.set_state(state["generator"])
+        torch.set_rng_state(state["torch_generator"])  # dropout and the like draw from it
         self.best_weights, self.best_error = state["best_weights"], state["best_error"]
         self.history = json.loads(state["history"])
         return len(self.history)

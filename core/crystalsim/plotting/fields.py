@@ -115,33 +115,43 @@ def draw_field(
 
 
 def draw_crystals(axes: Axes, flow: Flow) -> None:
-    """Draw the crystals as they were painted, numbered, with their exact outlines."""
+    """Draw the crystals as they were painted, with exact outlines and numbers beside them."""
     unit = length_unit(flow.grid.width).size
     count = flow.case.x.size
-    painted = np.ma.masked_equal(flow.phase, 0)
     axes.pcolormesh(
         flow.grid.x / unit,
         flow.grid.z / unit,
-        painted,
+        np.ma.masked_equal(flow.phase, 0),
         shading="nearest",
         cmap=ListedColormap([CRYSTALS(k % CRYSTALS.N) for k in range(max(count, 1))]),
         norm=Normalize(0.5, max(count, 1) + 0.5),
         rasterized=True,
+        zorder=3,
     )
     draw_outlines(axes, flow)
     if count <= _NUMBERED:
-        for k, (x, z) in enumerate(zip(flow.case.x, flow.case.z, strict=True), start=1):
-            axes.text(
-                x / unit,
-                z / unit,
-                str(k),
-                ha="center",
-                va="center_baseline",
-                fontsize=7.5,
-                fontweight="bold",
-                path_effects=[withStroke(linewidth=1.8, foreground="white")],
-            )
+        _number_crystals(axes, flow, unit)
     frame(axes, flow.grid)
+
+
+def _number_crystals(axes: Axes, flow: Flow, unit: float) -> None:
+    """Write each number on the side of its crystal that looks away from the nearer side wall."""
+    middle = 0.5 * (flow.grid.x_min + flow.grid.x_max)
+    crystals = zip(flow.case.x, flow.case.z, flow.case.radius, strict=True)
+    for k, (x, z, radius) in enumerate(crystals, start=1):
+        side = 1 if x <= middle else -1
+        axes.annotate(
+            str(k),
+            ((x + side * radius) / unit, z / unit),
+            xytext=(2.5 * side, 0),
+            textcoords="offset points",
+            ha="left" if side > 0 else "right",
+            va="center_baseline",
+            fontsize=8.5,
+            fontweight="bold",
+            path_effects=[withStroke(linewidth=2.2, foreground="white")],
+            zorder=5,
+        )
 
 
 def draw_outlines(axes: Axes, flow: Flow, colour: str = "black") -> None:
@@ -149,7 +159,7 @@ def draw_outlines(axes: Axes, flow: Flow, colour: str = "black") -> None:
     unit = length_unit(flow.grid.width).size
     for x, z, radius in zip(flow.case.x, flow.case.z, flow.case.radius, strict=True):
         axes.add_patch(
-            Circle((x / unit, z / unit), radius / unit, fill=False, lw=0.7, ec=colour)
+            Circle((x / unit, z / unit), radius / unit, fill=False, lw=0.7, ec=colour, zorder=4)
         )
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..errors import SchemaError
-from .style import MARKERS, MODELS, light_grid, styled
+from .style import MARKERS, MODELS, light_grid, logarithmic, styled
 
 
 @styled
@@ -53,12 +53,18 @@ def _curve(axes: Axes, values: xr.DataArray, k: int) -> None:
     marker = MARKERS[k] if values.size <= 25 else None
     axes.plot(epochs, values, color=MODELS[k], marker=marker, markersize=3.5, lw=1.4, label=label)
     finite = values.values[np.isfinite(values.values)]
-    if finite.size and finite.min() > 0 and finite.max() > 2 * finite.min():
-        axes.set_yscale("log")
+    measured = label is not None or name.startswith("validation")
+    if measured and finite.size and finite.min() > 0 and finite.max() > 2 * finite.min():
+        logarithmic(axes)
     if name.startswith("validation") and finite.size:
         best = int(np.nanargmin(values.values))
         axes.plot(
-            epochs[best], values[best], "o", ms=9, mfc="none", mec=MODELS[k],
+            epochs[best],
+            values[best],
+            "o",
+            ms=9,
+            mfc="none",
+            mec=MODELS[k],
             label=f"best: {float(values[best]):.3g} (epoch {epochs[best]})",
         )
 

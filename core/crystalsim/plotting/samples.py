@@ -74,15 +74,14 @@ def plot_sample(
         left, right = figure.subfigures(1, 2, width_ratios=(1.2, 3.55), wspace=0.02)
         crystals, motion = left.subplots(2, 1)
         _crystals(crystals, true)
+        _label_axes(np.array([[crystals]]), true)
         _crystal_velocities(
             motion,
             {reference_name: reference.isel(picked), name: prediction.isel(picked)},
             unit,
         )
         _fields(right.subplots(3, 3, sharex=True, sharey=True), true, guess, unit)
-        for axes, title in zip(
-            right.axes[:3], (reference_name, name, f"{name} less {reference_name}"), strict=True
-        ):
+        for axes, title in zip(right.axes[:3], (reference_name, name, "error"), strict=True):
             axes.set_title(title)
     figure.suptitle(_title(reference, sample, true))
     return figure
@@ -128,9 +127,7 @@ def plot_gallery(
         _gallery_row(figure, row, true, guess)
         length = length_unit(true.grid.width).label
         number = reference["sample"].values[sample] if "sample" in reference.coords else sample
-        row[0].set_ylabel(
-            f"{rank}: {float(error[sample]):.2g}\n(sample {number})\n\nz [{length}]"
-        )
+        row[0].set_ylabel(f"{rank}: {float(error[sample]):.2g}\n(sample {number})\n\nz [{length}]")
     for axes, title in zip(
         grid[0], ("crystals and stream lines", reference_name, name, "error"), strict=True
     ):
@@ -160,12 +157,12 @@ def _gallery_row(figure: Figure, row: NDArray[np.object_], true: Flow, guess: Fl
 
 def _alone(flow: Flow, unit: Unit) -> Figure:
     """Crystals with stream lines, both components and the speed of one flow."""
-    figure = Figure(figsize=(3.4 * _PANEL, 2.9 * _PANEL), layout="constrained")
+    figure = Figure(figsize=(3.3 * _PANEL, 2.8 * _PANEL), layout="compressed")
     panels = figure.subplots(2, 2, sharex=True, sharey=True)
     _crystals(panels[0, 0], flow)
-    panels[0, 0].set_xlabel("")
-    rows = (_rows(flow)[1], _rows(flow)[0], _rows(flow)[2])
-    for axes, (label, values, signed) in zip(panels.flat[1:], rows, strict=True):
+    for axes, (label, values, signed) in zip(
+        (panels[1, 0], panels[1, 1], panels[0, 1]), _rows(flow), strict=True
+    ):
         top = largest(values) / unit.size
         colours, low = (DIVERGING, -top) if signed else (SEQUENTIAL, 0.0)
         mesh = draw_field(axes, flow, values / unit.size, colours, low, top)
@@ -222,10 +219,9 @@ def _label_axes(panels: NDArray[np.object_], flow: Flow) -> None:
 
 
 def _crystals(axes: Axes, flow: Flow) -> None:
-    unit = length_unit(flow.grid.width).label
     draw_stream_lines(axes, flow)
     draw_crystals(axes, flow)
-    axes.set(title="crystals and stream lines", xlabel=f"x [{unit}]", ylabel=f"z [{unit}]")
+    axes.set_title("crystals and stream lines")
 
 
 def _crystal_velocities(axes: Axes, datasets: dict[str, xr.Dataset], unit: Unit) -> None:
@@ -246,9 +242,9 @@ def _crystal_velocities(axes: Axes, datasets: dict[str, xr.Dataset], unit: Unit)
         xlim=(0.4, count + 0.6),
         xticks=np.arange(1, count + 1, max(1, count // 10)),
     )
-    axes.margins(y=0.2)
+    axes.margins(y=0.1)
     light_grid(axes)
-    axes.legend(loc="best")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, columnspacing=1.0)
 
 
 def _title(dataset: xr.Dataset, sample: int, flow: Flow) -> str:

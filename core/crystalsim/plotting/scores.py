@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from ..errors import SchemaError
-from .style import MARKERS, MODELS, light_grid, styled
+from .style import MARKERS, MODELS, light_grid, logarithmic, styled
 
 Array = NDArray[np.float64]
 
@@ -77,19 +77,25 @@ def plot_scores_by_count(scores: Mapping[str, xr.Dataset], metric: str) -> Figur
     width = 0.8 * float(np.diff(counts).min(initial=1)) / len(found)
     for k, (name, (count, value)) in enumerate(found.items()):
         shift = (k - 0.5 * (len(found) - 1)) * width
-        _model(axes, count, value, shift, width, f"{name}", k)
+        _model(axes, count, value, shift, width, name, k)
     if values.min() > 0 and values.max() > 3 * values.min():
-        axes.set_yscale("log")
-    attributes = next(iter(scores.values()))[metric].attrs
-    units = attributes.get("units", "1")
-    label = attributes.get("long_name", metric)
+        logarithmic(axes)
+    first = next(iter(scores.values()))[metric]
+    units, label = first.attrs.get("units", "1"), first.attrs.get("long_name", metric)
+    axes.set_xlim(counts[0] - 0.6, counts[-1] + 0.6)
     axes.set(xlabel="number of crystals", ylabel=label if units == "1" else f"{label} [{units}]")
     if counts.size <= 12:
         axes.set_xticks(counts)
     else:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     light_grid(axes)
-    axes.legend(loc="outside upper center" if False else "best", title=None)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
+    figure.supxlabel(
+        "lines: means; bands: 5th to 95th percentile; points: "
+        + ("crystals" if "crystal" in first.dims else "samples"),
+        fontsize=7.5,
+        color="0.4",
+    )
     return figure
 
 
@@ -115,14 +121,29 @@ def _model(
         here = np.flatnonzero(count == c)
         spread[here] = (np.arange(here.size) + 0.5) / here.size - 0.5
     axes.scatter(
-        count + shift + 0.7 * width * spread, value, s=5, color=colour, alpha=0.3, linewidths=0,
+        count + shift + 0.7 * width * spread,
+        value,
+        s=5,
+        color=colour,
+        alpha=0.3,
+        linewidths=0,
         rasterized=True,
     )
     groups = np.unique(count)
     mean = [value[count == c].mean() for c in groups]
     low, high = np.transpose([np.percentile(value[count == c], _BAND) for c in groups])
-    axes.fill_between(groups + shift, low, high, color=colour, alpha=0.15, linewidth=0)
+    edges = groups + shift
+    if groups.size == 1:  # a band needs a width
+        edges, low, high = edges + 0.4 * width * np.array([-1, 1]), low.repeat(2), high.repeat(2)
+    axes.fill_between(edges, low, high, color=colour, alpha=0.15, linewidth=0)
     axes.plot(
-        groups + shift, mean, color=colour, marker=marker, markersize=5.5, markeredgecolor="white",
-        markeredgewidth=0.8, linewidth=1.4, label=name,
+        groups + shift,
+        mean,
+        color=colour,
+        marker=marker,
+        markersize=5.5,
+        markeredgecolor="white",
+        markeredgewidth=0.8,
+        linewidth=1.4,
+        label=name,
     )

@@ -13,6 +13,7 @@ import numpy as np
 from cmcrameri import cm
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import ArrayLike
 
 from ..errors import StoreError
@@ -99,6 +100,16 @@ def light_grid(axes: Axes) -> None:
     """Draw horizontal lines behind the data."""
     axes.grid(axis="y", which="major", color="0.88", linewidth=0.6)
     axes.set_axisbelow(True)
+
+
+def logarithmic(axes: Axes) -> None:
+    """Make the vertical axis logarithmic with plain numbers, at 1, 2 and 5 where decades are few."""
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    few = high < 60 * low
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def save_figure(figure: Figure, path: str | Path, *, resolution: int = 200) -> None:

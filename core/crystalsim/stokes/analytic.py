@@ -5,7 +5,7 @@ Both are for free slip on all walls and z upward.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.special
@@ -20,10 +20,11 @@ Array = NDArray[np.float64]
 def isoviscous_discs(case: Case, grid: Grid, modes: int = 1024) -> Array:
     """Stream function of discs as viscous as the magma, as a double sine series.
 
-    With wave numbers ``k = pi i / W`` and ``l = pi j / H``, ``q**2 = k**2 + l**2`` and positions from
-    the lower left corner, each disc contributes
+    With wave numbers ``k = pi i / W`` and ``l = pi j / H``, ``q**2 = k**2 + l**2`` and positions
+    from the lower left corner, each disc contributes
 
-        psi = sum_ij  8 pi R drho g k cos(k x0) sin(l z0) J1(q R) / (eta W H q**5) sin(k x) sin(l z),
+        psi = sum_ij  8 pi R drho g k / (eta W H q**5) J1(q R)
+                      cos(k x0) sin(l z0) sin(k x) sin(l z),
 
     from the Fourier transform of a disc (a Bessel function); terms fall off as ``q**-4.5``.
 
@@ -119,10 +120,10 @@ class SolCx:
         row[4 * side : 4 * side + 4] = self._homogeneous(np.array([x]), derivative)[:, 0]
         return row
 
-    def _particular(self, x: float | Array, side: int, derivative: int) -> float:
+    def _particular(self, x: float | Array, side: int, derivative: int) -> Any:
         amplitude = self.m / (self.viscosity[side] * (self.m**2 + self.k**2) ** 2)
         phase = 0.5 * np.pi * derivative
-        return amplitude * self.m**derivative * np.sin(self.m * x + phase)  # type: ignore[no-any-return]
+        return amplitude * self.m**derivative * np.sin(self.m * x + phase)
 
     def profile(self, x: Array, derivative: int = 0) -> Array:
         """``F`` or a derivative of it at `x`."""

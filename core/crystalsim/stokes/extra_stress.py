@@ -1,14 +1,14 @@
 """Crystals as extra stress in an isoviscous fluid (Lippmann-Schwinger equation).
 
 In units of the matrix viscosity, with strain rate ``S psi`` and relative viscosity ``eta``, the
-flow obeys ``S' eta S psi = f``. The extra stress ``t = (eta - 1) S psi`` (the polarization stress of
-homogenisation theory) lives on crystal cells and corners only and obeys
+flow obeys ``S' eta S psi = f``. The extra stress ``t = (eta - 1) S psi`` (the polarization stress
+of homogenisation theory) lives on crystal cells and corners only and obeys
 
     (D**-1 + Gamma) t = S psi0,    D = eta - 1,    Gamma = S K0**-1 S',    K0 = S' S,
     psi = psi0 - K0**-1 S' t,      psi0 = K0**-1 f.
 
-``D**-1`` vanishes for rigid crystals, so any contrast is fine, and the operator is symmetric positive
-definite where crystals are more viscous than the magma. Moulinec & Suquet (1998),
+``D**-1`` vanishes for rigid crystals, so any contrast is fine, and the operator is symmetric
+positive definite where crystals are more viscous than the magma. Moulinec & Suquet (1998),
 doi:10.1016/S0045-7825(97)00218-1; Michel, Moulinec & Suquet (2001), doi:10.1002/nme.275.
 """
 
@@ -191,7 +191,7 @@ class ExtraStressSystem:
 
 
 def _strain_rate_matrix(
-    cells: tuple[Array, Array], corners: tuple[Array, Array], grid: Grid
+    cells: tuple[Array, ...], corners: tuple[Array, ...], grid: Grid
 ) -> scipy.sparse.csr_array:
     """`strain_rate` as a matrix from all corners to some cells and interior corners."""
     row = grid.nx + 1

@@ -14,7 +14,7 @@ class TestDirectSolver(SolverContract):
 
 class TestEnergyEvaluator(EvaluatorContract):
     name = "energy"
-    perfect = {"energy_error": 0.0}  # noqa: RUF012
+    perfect = {"energy_error": 0.0}
 
 
 def test_energy_of_a_flow_that_is_too_fast():

@@ -1,8 +1,8 @@
 """Preconditioned conjugate gradients for the extra stress.
 
 Hestenes & Stiefel (1952), doi:10.6028/jres.049.044. The preconditioner is diagonal,
-``1 / (1/D + 1/2)``: it replaces the projector ``Gamma`` by a number between its eigenvalues 0 and 1;
-anything from 0.1 to 1 takes as many iterations.
+``1 / (1/D + 1/2)``: it replaces the projector ``Gamma`` by a number between its eigenvalues 0 and
+1, for a disc the right one; anything from 0.1 to 1 takes about as many iterations.
 """
 
 from __future__ import annotations

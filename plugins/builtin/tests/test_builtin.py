@@ -22,7 +22,7 @@ class TestContract(SolverContract):
 
 class TestContractInSinglePrecision(SolverContract):
     name = "builtin"
-    options = {"precision": "single", "tolerance": 1e-2}  # noqa: RUF012
+    options = {"precision": "single", "tolerance": 1e-2}
     # Fields are stored with 24 bits.
     divergence_bound = 1e-6
 
@@ -126,9 +126,7 @@ def test_flow_is_linear_in_density():
     heavy, light = disc(-300, 0, 100, 3000), disc(300, 200, 80, 2700)
     both = solve([heavy, {**light, "density": 2500}], grid, tolerance=1e-10)
     first = solve([heavy, light], grid, tolerance=1e-10)
-    second = solve(
-        [{**heavy, "density": 2700}, {**light, "density": 2500}], grid, tolerance=1e-10
-    )
+    second = solve([{**heavy, "density": 2700}, {**light, "density": 2500}], grid, tolerance=1e-10)
     total = first.velocity_z + second.velocity_z
     assert abs(total - both.velocity_z).max() < 1e-9 * speed(both)
 
@@ -158,7 +156,10 @@ def test_units_and_scales():
 def test_any_contrast_converges_and_obeys_force_balance(contrast):
     """The dissipation equals the work that gravity does."""
     grid = Grid(48, 40, -1000, 1000, -700, 1000)
-    crystals = [disc(-300, 100, 120, 3000, 1e20 * contrast), disc(250, 0, 90, 2600, 1e20 * contrast)]
+    crystals = [
+        disc(-300, 100, 120, 3000, 1e20 * contrast),
+        disc(250, 0, 90, 2600, 1e20 * contrast),
+    ]
     solution = solve(crystals, grid, tolerance=1e-7)
     assert solution.converged.all()
     case = next(iterate_cases(solution))
@@ -175,7 +176,9 @@ def test_high_contrasts_agree_with_rigid_crystals():
     """The flow at 1e4 differs from that at 1e6 by about 3e-5."""
     grid = Grid(64, 64)
     flows = {c: solve([disc(viscosity=1e20 * c)], grid, tolerance=1e-6) for c in (1e2, 1e4, 1e6)}
-    gap = {c: norm(f.velocity_z - flows[1e6].velocity_z) / norm(f.velocity_z) for c, f in flows.items()}
+    gap = {
+        c: norm(f.velocity_z - flows[1e6].velocity_z) / norm(f.velocity_z) for c, f in flows.items()
+    }
     assert 1e-3 < gap[1e2] < 5e-3
     assert 1e-5 < gap[1e4] < 6e-5
 

@@ -18,7 +18,7 @@ GRID = Grid(40, 40)
 
 class TestContract(EvaluatorContract):
     name = "crystals"
-    perfect = {"crystal_velocity_error": 0, "crystal_velocity_error_scaled": 0}  # noqa: RUF012
+    perfect = {"crystal_velocity_error": 0, "crystal_velocity_error_scaled": 0}
 
 
 def disc(x=0.0, z=0.0, radius=100.0, density=2900.0):

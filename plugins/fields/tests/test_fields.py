@@ -18,7 +18,7 @@ DISC = {"x": 100.0, "z": 200.0, "radius": 90.0, "density": 2900.0, "viscosity": 
 
 class TestContract(EvaluatorContract):
     name = "fields"
-    perfect = {  # noqa: RUF012
+    perfect = {
         "relative_l2": 0,
         "relative_l2_speed": 0,
         "relative_l2_stream_function": 0,

@@ -17,9 +17,9 @@ from .plugin import FNOOptions
 class FNO(TorchSurrogate):
     """Fourier neural operator that predicts the correction to the isoviscous stream function.
 
-    Li et al. (2021), arXiv:2010.08895, with sine and cosine series in place of complex exponentials:
-    walls are no periodic boundaries, and nothing is padded. Local 3 x 3 convolutions beside the
-    spectral ones see what the truncated series do not.
+    Li et al. (2021), arXiv:2010.08895, with sine and cosine series in place of complex
+    exponentials: walls are no periodic boundaries, and nothing is padded. Local 3 x 3 convolutions
+    beside the spectral ones see what the truncated series do not.
     """
 
     options_class = FNOOptions
@@ -94,9 +94,12 @@ class SpectralLayer(nn.Module):
         in_z, in_x = min(self.modes, rows - 1), min(self.modes, columns - 1)
         cos_z, sin_z = series(rows, in_z, x.device)
         cos_x, sin_x = series(columns, in_x, x.device)
-        scale = 4.0 / (rows * columns)
-        even = scale * cos_z @ (x @ cos_x.T)
-        odd = scale * cos_z @ (x @ sin_x.T)
+        # The trapezoidal rule: wall points stand for half a cell, or the layer's meaning would
+        # depend on the grid to first order.
+        along_z, along_x = trapezoid(rows, x.device), trapezoid(columns, x.device)
+        in_z_modes = (cos_z * along_z) @ x
+        even = in_z_modes @ (cos_x * along_x).T
+        odd = in_z_modes @ (sin_x * along_x).T
         weight = self.weight[:, :in_z, :in_x]
         plain = mix(even, weight[0]) + mix(odd, weight[1])
         in_rows = plain @ cos_x + mix(even, weight[2]) @ sin_x
@@ -118,6 +121,13 @@ def mix(modes: Tensor, weight: Tensor) -> Tensor:
     stacked = modes.permute(2, 3, 0, 1).reshape(in_z * in_x, samples, channels)
     mixed = torch.bmm(stacked, weight.reshape(in_z * in_x, channels, -1))
     return mixed.reshape(in_z, in_x, samples, -1).permute(2, 3, 0, 1).contiguous()
+
+
+def trapezoid(points: int, device: torch.device) -> Tensor:
+    """Weights (points) that sum to two, so that a cosine times itself has the sum one."""
+    weights = torch.full((points,), 2.0 / (points - 1), device=device)
+    weights[0] = weights[-1] = 1.0 / (points - 1)
+    return weights
 
 
 @functools.lru_cache(maxsize=16)

@@ -87,7 +87,9 @@ class ListSampler:
                 raise SchemaError(f"{where}: column '{name}' is missing")
             crystal[name] = values[name]
         if crystal["radius"] <= 0:
-            raise SchemaError(f"{where}: radius = {crystal['radius']:g}; expected a positive number")
+            raise SchemaError(
+                f"{where}: radius = {crystal['radius']:g}; expected a positive number"
+            )
         for name in PROPERTIES:
             contrast = f"{name}_contrast"
             if (name in values) == (contrast in values):

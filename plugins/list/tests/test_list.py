@@ -12,7 +12,7 @@ TWO = {"x": 300, "z": 600, "radius": 50, "density": 2950, "viscosity": 1e24}
 
 class TestContract(SamplerContract):
     name = "list"
-    options = {  # noqa: RUF012
+    options = {
         "crystals": (ONE, TWO, {**ONE, "sample": 1}, {**TWO, "sample": 2}),
         "cells": 16,
     }

@@ -25,8 +25,8 @@ class RandomSampler:
 
     Number, radii, densities and viscosities of a sample are drawn first; then the crystals are
     placed one after the other, largest first, each at a uniformly random position among those that
-    keep the gaps (random sequential addition). When a crystal finds no place, the sample starts over
-    with the same crystals at new places, a bounded number of times.
+    keep the gaps (random sequential addition). When a crystal finds no place, the sample starts
+    over with the same crystals at new places, a bounded number of times.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class RandomSampler:
         options = self.options
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
         low, high = as_range(options.count)
-        count = int(rng.integers(low, high, endpoint=True))
+        count = int(rng.integers(int(low), int(high), endpoint=True))
         radius = _draw(rng, count, options.radius, options.radius_distribution, options.equal_radii)
         density = options.matrix_density + _draw(
             rng,

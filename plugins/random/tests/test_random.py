@@ -14,7 +14,7 @@ class TestContract(SamplerContract):
 
 class TestContractDense(SamplerContract):
     name = "random"
-    options = {"count": (8, 20), "minimum_gap": 5.0, "cells": 16}  # noqa: RUF012
+    options = {"count": (8, 20), "minimum_gap": 5.0, "cells": 16}
 
 
 def draw(samples, **options):
@@ -83,7 +83,10 @@ def test_no_crystals():
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"count": 60, "radius": 100, "maximum_restarts": 3}, r"sample 0: 60 crystals.*at most \d+"),
+        (
+            {"count": 60, "radius": 100, "maximum_restarts": 3},
+            r"sample 0: 60 crystals.*at most \d+",
+        ),
         ({"count": 100, "radius": 100}, "which no arrangement can hold"),
     ],
 )

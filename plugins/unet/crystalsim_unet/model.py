@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, interpolate
@@ -46,12 +48,9 @@ class UNetNetwork(nn.Module):
         self.stem = nn.Conv2d(inputs, width, 3, padding=1)
         self.encode = nn.ModuleList(ResidualBlock(w) for w in widths)
         self.coarsen = nn.ModuleList(
-            nn.Conv2d(a, b, 3, stride=2, padding=1)
-            for a, b in zip(widths, widths[1:], strict=False)
+            nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairwise(widths)
         )
-        self.refine = nn.ModuleList(
-            nn.Conv2d(b, a, 1) for a, b in zip(widths, widths[1:], strict=False)
-        )
+        self.refine = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairwise(widths))
         self.decode = nn.ModuleList(ResidualBlock(w) for w in widths[:-1])
         self.last = nn.Conv2d(width, outputs, 3, padding=1)
         # The untrained network gives the isoviscous flow.
