@@ -117,8 +117,10 @@ def iterate_cases(cases: xr.Dataset) -> Iterator[Case]:
     counts = cases["crystal_count"].values.astype(int)
     matrix = {n: cases[n].values for n in ("matrix_density", "matrix_viscosity", "gravity")}
     for i, count in enumerate(counts):
-        crystal = {n: np.asarray(arrays[n][i, :count], dtype=np.float64) for n in CRYSTAL_FIELDS}
-        yield Case(**crystal, **{n: float(values[i]) for n, values in matrix.items()})
+        values: dict[str, Any] = {n: float(array[i]) for n, array in matrix.items()}
+        for name in CRYSTAL_FIELDS:
+            values[name] = np.asarray(arrays[name][i, :count], dtype=np.float64)
+        yield Case(**values)
 
 
 def cases_only(dataset: xr.Dataset) -> xr.Dataset:

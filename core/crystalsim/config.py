@@ -130,27 +130,6 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def to_toml(tables: Mapping[str, Any], prefix: str = "") -> str:
-    """Write nested tables of plain values as TOML."""
-    values = {k: v for k, v in tables.items() if not isinstance(v, Mapping)}
-    nested = {k: v for k, v in tables.items() if isinstance(v, Mapping)}
-    lines = [f"{key} = {_toml_value(value)}" for key, value in values.items()]
-    text = "\n".join(lines) + ("\n" if lines else "")
-    for key, table in nested.items():
-        name = f"{prefix}{key}"
-        text += f"\n[{name}]\n{to_toml(table, f'{name}.')}"
-    return text
-
-
-def _toml_value(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{k} = {_toml_value(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(_toml_value, value)) + "]"
-    # JSON's strings, numbers and booleans are TOML's, but for infinity and not-a-number.
-    return json.dumps(value).replace("Infinity", "inf").replace("NaN", "nan")
-
-
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
     """Name what changed between two configurations, as ``key: old -> new``."""
     found = []

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
+import re
 import tomllib
 import typing
 from collections.abc import Iterable, Mapping
@@ -23,7 +25,15 @@ from msgspec import Meta
 
 from .errors import OptionError
 
-__all__ = ["Meta", "describe_options", "make_options", "merge", "parse_assignments", "read_toml"]
+__all__ = [
+    "Meta",
+    "describe_options",
+    "make_options",
+    "merge",
+    "parse_assignments",
+    "read_toml",
+    "to_toml",
+]
 
 T = TypeVar("T")
 
@@ -113,6 +123,32 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         raise OptionError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
 
 
+def to_toml(tables: Mapping[str, Any], prefix: str = "") -> str:
+    """Write nested tables of plain values as TOML."""
+    values = {k: v for k, v in tables.items() if not isinstance(v, Mapping)}
+    nested = {k: v for k, v in tables.items() if isinstance(v, Mapping)}
+    lines = [f"{_toml_key(key)} = {_toml_value(value)}" for key, value in values.items()]
+    text = "\n".join(lines) + ("\n" if lines else "")
+    for key, table in nested.items():
+        name = f"{prefix}{_toml_key(key)}"
+        text += f"\n[{name}]\n{to_toml(table, f'{name}.')}"
+    return text
+
+
+def _toml_key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml_value(key)
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_toml_key(k)} = {_toml_value(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_toml_value, value)) + "]"
+    if isinstance(value, float):
+        return repr(value)  # inf and nan too are as in TOML
+    return json.dumps(value, ensure_ascii=False)
+
+
 def merge(*tables: Mapping[str, Any]) -> dict[str, Any]:
     """Merge nested tables; later ones win, key by key."""
     merged: dict[str, Any] = {}
@@ -127,7 +163,7 @@ def merge(*tables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def describe_options(options_class: type | None) -> list[tuple[str, str, str, str]]:
-    """List the options of a dataclass as (name, type, default, description)."""
+    """List the options of a dataclass as (name, type, default as TOML, description)."""
     if options_class is None:
         return []
     hints = typing.get_type_hints(options_class, include_extras=True)
@@ -142,7 +178,7 @@ def describe_options(options_class: type | None) -> list[tuple[str, str, str, st
             default: Any = field.default_factory()
         else:
             default = field.default
-        shown = "required" if default is dataclasses.MISSING else str(default)
+        shown = "required" if default is dataclasses.MISSING else _toml_value(default)
         rows.append((field.name, _type_name(hint), shown, description))
     return rows
 

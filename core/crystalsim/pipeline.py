@@ -9,23 +9,26 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from . import store
 from .checkpoints import MODEL, load_model, save_model
-from .config import RunConfig, differences, split_plugin, to_toml
+from .config import RunConfig, differences, split_plugin
 from .errors import StoreError
 from .log import log_file, logger
-from .options import read_toml
+from .options import read_toml, to_toml
 from .registry import build, registry
 from .scores import check_comparable
 from .shards import predict_cases, solve_cases
 from .summary import Row, prototype_row, row, save_table, table_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SPLITS = ("training", "validation", "test")
 
@@ -269,15 +272,17 @@ def _draw(
     history: xr.Dataset,
     results: dict[str, tuple[xr.Dataset, dict[str, xr.Dataset]]],
 ) -> None:
+    """Draw the figures that are not there yet."""
     from . import plotting
 
     name, (prediction, scores) = next(iter(results.items()))
-    drawn = {}
+    drawings: dict[str, Callable[[], Figure]] = {}
     order = plotting.by_error(scores)
     if order is not None:
-        middle, last = order[len(order) // 2], order[-1]
-        drawn["sample_median"] = plotting.plot_sample(test, prediction, middle, name=name)
-        drawn["sample_worst"] = plotting.plot_sample(test, prediction, last, name=name)
+        for label, sample in (("median", order[len(order) // 2]), ("worst", order[-1])):
+            drawings[f"sample_{label}"] = functools.partial(
+                plotting.plot_sample, test, prediction, sample, name=name
+            )
     for metric in ("relative_l2", "crystal_velocity_error"):
         found = {
             label: dataset
@@ -286,8 +291,12 @@ def _draw(
             if metric in dataset
         }
         if found:
-            drawn[f"{metric}_by_count"] = plotting.plot_scores_by_count(found, metric)
+            drawings[f"{metric}_by_count"] = functools.partial(
+                plotting.plot_scores_by_count, found, metric
+            )
     if history.sizes.get("epoch"):
-        drawn["history"] = plotting.plot_history(history)
-    for label, figure in drawn.items():
-        plotting.save_figure(figure, folder / f"{label}.png")
+        drawings["history"] = functools.partial(plotting.plot_history, history)
+    for label, draw in drawings.items():
+        path = folder / f"{label}.png"
+        if not path.is_file():
+            plotting.save_figure(draw(), path)

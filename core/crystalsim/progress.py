@@ -20,8 +20,8 @@ def progress(
 ) -> tqdm:
     """Make a progress bar with rate and time left.
 
-    In a terminal it is drawn in place; elsewhere (a log) a line comes every 20 seconds at most. With
-    the environment variable ``CRYSTALSIM_QUIET`` (``crystalsim --quiet``) there is none.
+    In a terminal it is drawn in place; elsewhere (a log) a line comes every 20 seconds at most.
+    With the environment variable ``CRYSTALSIM_QUIET`` (``crystalsim --quiet``) there is none.
     """
     terminal = sys.stderr.isatty()
     return tqdm(

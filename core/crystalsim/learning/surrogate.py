@@ -120,7 +120,8 @@ class TorchSurrogate:
         batch = data.batch.to(device)
         with torch.no_grad():
             if self.options.predicts == "stream_function":
-                psi = stream_function_correction(self._output(batch, hx, hz)).cpu().numpy().astype(np.float64)
+                correction = stream_function_correction(self._output(batch, hx, hz))
+                psi = correction.cpu().numpy().astype(np.float64)
                 psi *= (data.velocity_scale * data.length)[:, None, None]
                 psi += background(data, self.options.background)
                 velocity_x, velocity_z = velocity(psi, data.grid.hx, data.grid.hz)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -12,10 +14,12 @@ from numpy.typing import NDArray
 
 from ..crystal_motion import crystal_motion
 from ..errors import SchemaError
+from ..grid import Grid
 from ..scores import check_comparable
 from .fields import Flow, draw_crystals, draw_field, draw_outlines, draw_stream_lines
 from .style import (
     DIVERGING,
+    ERROR,
     MODELS,
     SEQUENTIAL,
     Unit,
@@ -27,9 +31,13 @@ from .style import (
 )
 
 Array = NDArray[np.float64]
+Layout = Literal["constrained", "compressed"]
 
-_PANEL = 2.15
-"""Width of a panel [inch]."""
+
+def _make_figure(width: float, rows: int, grid: Grid, layout: Layout = "constrained") -> Figure:
+    """Make a figure so wide [inch], with rows as tall as the domain's shape asks for."""
+    tall = min(max(grid.height / grid.width, 0.6), 2.5)
+    return Figure(figsize=(width, 0.18 * width * rows * tall + 0.6), layout=layout)
 
 
 @styled
@@ -70,8 +78,9 @@ def plot_sample(
         picked = {"sample": [sample % reference.sizes["sample"]]}
         check_comparable(reference, prediction)
         guess = Flow.from_dataset(prediction, sample)
-        figure = Figure(figsize=(4.75 * _PANEL, 3.1 * _PANEL), layout="constrained")
-        left, right = figure.subfigures(1, 2, width_ratios=(1.2, 3.55), wspace=0.02)
+        figure = _make_figure(10.2, 3, true.grid)
+        sides = figure.subfigures(1, 2, squeeze=False, width_ratios=(1.2, 3.55), wspace=0.02)
+        left, right = sides[0]
         crystals, motion = left.subplots(2, 1)
         _crystals(crystals, true)
         _label_axes(np.array([[crystals]]), true)
@@ -83,7 +92,10 @@ def plot_sample(
         _fields(right.subplots(3, 3, sharex=True, sharey=True), true, guess, unit)
         for axes, title in zip(right.axes[:3], (reference_name, name, "error"), strict=True):
             axes.set_title(title)
-    figure.suptitle(_title(reference, sample, true))
+    title = _title(reference, sample, true)
+    if prediction is not None:
+        title += f", {name} {100 * _misfit(true, guess):.2g} % off (relative L2 at cell centres)"
+    figure.suptitle(title)
     return figure
 
 
@@ -116,10 +128,10 @@ def plot_gallery(
     order = [int(i) for i in np.argsort(error.values) if np.isfinite(error.values[i])]
     if error.dims != ("sample",) or error.size != reference.sizes["sample"] or not order:
         raise SchemaError(
-            f"error '{error.name}' on {error.dims} of size {error.size}: expected a finite value for "
-            f"some of the {reference.sizes['sample']} samples"
+            f"error '{error.name}' on {error.dims} of size {error.size}: expected values on "
+            f"(sample) of size {reference.sizes['sample']}, some of them finite"
         )
-    figure = Figure(figsize=(4.6 * _PANEL, 3.1 * _PANEL), layout="constrained")
+    figure = _make_figure(9.9, 3, Grid.from_dataset(reference))
     grid = figure.subplots(3, 4, sharex=True, sharey=True)
     chosen = {"best": order[0], "median": order[(len(order) - 1) // 2], "worst": order[-1]}
     for row, (rank, sample) in zip(grid, chosen.items(), strict=True):
@@ -129,7 +141,9 @@ def plot_gallery(
         number = reference["sample"].values[sample] if "sample" in reference.coords else sample
         row[0].set_ylabel(f"{rank}: {float(error[sample]):.2g}\n(sample {number})\n\nz [{length}]")
     for axes, title in zip(
-        grid[0], ("crystals and stream lines", reference_name, name, "error"), strict=True
+        grid[0],
+        ("crystals and stream lines", reference_name, name, "error [% of largest speed]"),
+        strict=True,
     ):
         axes.set_title(title)
     for axes in grid[-1]:
@@ -150,17 +164,17 @@ def _gallery_row(figure: Figure, row: NDArray[np.object_], true: Flow, guess: Fl
     figure.colorbar(mesh, ax=list(row[1:3]), label=f"speed [{unit.label}]", aspect=16, pad=0.02)
     wrong = np.hypot(*(b - a for a, b in zip(true.centre, guess.centre, strict=True)))
     wrong *= 100 / largest(true.speed)
-    mesh = draw_field(row[3], true, wrong, SEQUENTIAL, 0.0, largest(wrong))
-    draw_outlines(row[3], true, "white")
-    figure.colorbar(mesh, ax=row[3], label="% of largest speed", aspect=16, pad=0.03)
+    mesh = draw_field(row[3], true, wrong, ERROR, 0.0, largest(wrong))
+    draw_outlines(row[3], true)
+    figure.colorbar(mesh, ax=row[3], label="%", aspect=16, pad=0.03)
 
 
 def _alone(flow: Flow, unit: Unit) -> Figure:
     """Crystals with stream lines, both components and the speed of one flow."""
-    figure = Figure(figsize=(3.3 * _PANEL, 2.8 * _PANEL), layout="compressed")
+    figure = _make_figure(7.1, 4, flow.grid, "compressed")
     panels = figure.subplots(2, 2, sharex=True, sharey=True)
     _crystals(panels[0, 0], flow)
-    for axes, (label, values, signed) in zip(
+    for axes, (label, _, values, signed) in zip(
         (panels[1, 0], panels[1, 1], panels[0, 1]), _rows(flow), strict=True
     ):
         top = largest(values) / unit.size
@@ -173,12 +187,12 @@ def _alone(flow: Flow, unit: Unit) -> Figure:
     return figure
 
 
-def _rows(flow: Flow) -> tuple[tuple[str, Array, bool], ...]:
-    """Name, values [m s-1] and whether they are signed, of what a figure shows."""
+def _rows(flow: Flow) -> tuple[tuple[str, str, Array, bool], ...]:
+    """Name, symbol, values [m s-1] and whether they are signed, of what a figure shows."""
     return (
-        ("horizontal velocity", flow.velocity_x, True),
-        ("vertical velocity", flow.velocity_z, True),
-        ("speed", flow.speed, False),
+        ("horizontal velocity", "$v_x$", flow.velocity_x, True),
+        ("vertical velocity", "$v_z$", flow.velocity_z, True),
+        ("speed", "speed", flow.speed, False),
     )
 
 
@@ -187,8 +201,8 @@ def _fields(panels: NDArray[np.object_], true: Flow, guess: Flow, unit: Unit) ->
     figure = panels[0, 0].figure
     scale = 100 / largest(true.speed)
     pairs = list(zip(_rows(true), _rows(guess), strict=True))
-    worst = scale * largest(*(b[1] - a[1] for a, b in pairs))
-    for row, ((label, values, signed), (_, guessed, _)) in zip(panels, pairs, strict=True):
+    worst = scale * largest(*(b[2] - a[2] for a, b in pairs))
+    for row, ((_, symbol, values, signed), (_, _, guessed, _)) in zip(panels, pairs, strict=True):
         top = largest(values, guessed) / unit.size
         colours, low = (DIVERGING, -top) if signed else (SEQUENTIAL, 0.0)
         for axes, shown in zip(row, (values, guessed), strict=False):
@@ -197,7 +211,7 @@ def _fields(panels: NDArray[np.object_], true: Flow, guess: Flow, unit: Unit) ->
         draw_field(row[2], true, scale * (guessed - values), DIVERGING, -worst, worst)
         draw_outlines(row[2], true)
         figure.colorbar(
-            mesh, ax=list(row[:2]), label=f"{label} [{unit.label}]", aspect=18, pad=0.02
+            mesh, ax=list(row[:2]), label=f"{symbol} [{unit.label}]", aspect=18, pad=0.02
         )
     errors = ScalarMappable(Normalize(-worst, worst), DIVERGING)
     figure.colorbar(
@@ -240,11 +254,17 @@ def _crystal_velocities(axes: Axes, datasets: dict[str, xr.Dataset], unit: Unit)
         xlabel="crystal",
         ylabel=unit.label,
         xlim=(0.4, count + 0.6),
-        xticks=np.arange(1, count + 1, max(1, count // 10)),
+        xticks=np.arange(1, count + 1, -(-count // 10)),
     )
     axes.margins(y=0.1)
     light_grid(axes)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, columnspacing=1.0)
+    axes.figure.legend(loc="outside lower center", ncols=2, columnspacing=1.0)
+
+
+def _misfit(true: Flow, guess: Flow) -> float:
+    """Relative L2 error of the velocity at cell centres."""
+    error = np.stack(guess.centre) - np.stack(true.centre)
+    return float(np.linalg.norm(error) / (np.linalg.norm(true.speed) or np.nan))
 
 
 def _title(dataset: xr.Dataset, sample: int, flow: Flow) -> str:

@@ -20,9 +20,7 @@ _BAND = (5, 95)
 """Percentiles between which the band lies."""
 
 
-def by_error(
-    scores: Mapping[str, xr.Dataset], metric: str = "relative_l2"
-) -> NDArray[np.intp] | None:
+def by_error(scores: Mapping[str, xr.Dataset], metric: str = "relative_l2") -> list[int] | None:
     """Order samples by an error, the smallest first.
 
     Parameters
@@ -34,7 +32,7 @@ def by_error(
 
     Returns
     -------
-    array or None
+    list of int or None
         Positions of the samples whose error is finite; None if no dataset has the metric, or all
         are NaN.
     """
@@ -42,8 +40,7 @@ def by_error(
         if metric in dataset:
             values = dataset[metric].values
             order = np.argsort(values, kind="stable")
-            order = order[np.isfinite(values[order])]
-            return order if order.size else None
+            return [int(i) for i in order if np.isfinite(values[i])] or None
     return None
 
 

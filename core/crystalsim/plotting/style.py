@@ -26,15 +26,18 @@ DIVERGING = cm.vik
 SEQUENTIAL = cm.batlow
 """For quantities from zero upwards."""
 
-CRYSTALS = cm.batlowS
-"""A hundred distinct colours, for crystals."""
+ERROR = cm.lajolla_r
+"""For the size of errors, nearly white where there is none."""
 
 MODELS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Told apart by colour-blind readers (Okabe & Ito 2008)."""
 
+CRYSTALS = (*MODELS[:6], *(cm.batlowS(i) for i in range(100)))
+"""A colour for each crystal."""
+
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
-_SETTINGS: dict[str, Any] = {
+_SETTINGS: Any = {
     "font.family": "sans-serif",
     "font.size": 9,
     "axes.titlesize": 9,
@@ -76,16 +79,19 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def velocity_unit(largest: float) -> Unit:
-    """Unit in which a velocity of `largest` m/s is a number from 1 to 1000, if there is one."""
+    """Choose the unit that makes `largest` [m s-1] a number from 1 to 1000, from nm/yr to m/yr.
+
+    Velocities beyond that range, such as those of problems without dimensions, stay in m/s.
+    """
     for name, size in (("m", 1.0), ("mm", 1e-3), ("µm", 1e-6), ("nm", 1e-9)):
         unit = Unit(f"{name}/yr", size / _SECONDS_PER_YEAR)
-        if largest >= unit.size:
-            break
-    return unit
+        if unit.size <= largest < 1e3 * unit.size:
+            return unit
+    return Unit("m/s", 1.0)
 
 
 def length_unit(extent: float) -> Unit:
-    """Unit of the axes for a domain of `extent` m: kilometres from 1 km on."""
+    """Choose the unit of axes for a domain of `extent` m: kilometres from 1 km on."""
     return Unit("km", 1e3) if extent >= 1e3 else Unit("m", 1.0)
 
 
@@ -103,7 +109,7 @@ def light_grid(axes: Axes) -> None:
 
 
 def logarithmic(axes: Axes) -> None:
-    """Make the vertical axis logarithmic with plain numbers, at 1, 2 and 5 where decades are few."""
+    """Make the vertical axis logarithmic, with plain numbers, more of them on few decades."""
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     few = high < 60 * low
@@ -140,7 +146,7 @@ def save_figure(figure: Figure, path: str | Path, *, resolution: int = 200) -> N
     aside = path.with_name(f".{path.stem}.tmp-{os.getpid()}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(aside, dpi=resolution, format=form)
+        figure.savefig(aside, dpi=resolution, format=form, bbox_inches="tight")
         aside.replace(path)
     except OSError as error:
         raise StoreError(f"{path}: cannot be written: {error.strerror}") from None

@@ -17,6 +17,9 @@ class DirectOptions:
         Literal["harmonic", "geometric", "arithmetic", "point"],
         Meta(description="mean of the viscosity where crystal and magma share a control volume"),
     ] = "harmonic"
+    tolerance: Annotated[
+        float, Meta(gt=0, description="relative residual up to which a sample has converged")
+    ] = 1e-6
 
 
 @hookimpl

@@ -12,6 +12,7 @@ TWO = {"x": 300, "z": 600, "radius": 50, "density": 2950, "viscosity": 1e24}
 
 class TestContract(SamplerContract):
     name = "list"
+    is_random = False
     options = {
         "crystals": (ONE, TWO, {**ONE, "sample": 1}, {**TWO, "sample": 2}),
         "cells": 16,
@@ -29,13 +30,21 @@ HEADER = "sample,x,z,radius,density,viscosity\n"
 
 
 def from_file(tmp_path, name, text):
-    (tmp_path / name).write_text(text)
+    (tmp_path / name).write_text(text, encoding="utf-8")
     return crystalsim.get("sampler", "list", file=str(tmp_path / name))
 
 
 def test_csv(tmp_path):
     sampler = from_file(tmp_path, "c.csv", HEADER + "0,0,0,50,2900,1e24\n1,0,0,60,2900,1e24\n")
     assert sampler.sample().crystal_radius.values.ravel().tolist() == [50, 60]
+
+
+def test_csv_of_a_spreadsheet(tmp_path):
+    """A byte-order mark, spaces, an empty line and numbers of samples out of order."""
+    rows = "2, 0,0,60,2900,1e24\n,,,,,\n0,0,0,50,2900,1e24\n"
+    cases = from_file(tmp_path, "c.csv", "\ufeff" + HEADER.replace(",", ", ") + rows).sample()
+    assert cases.crystal_count.values.tolist() == [1, 0, 1]
+    assert cases.crystal_radius.values[[0, 2], 0].tolist() == [50, 60]
 
 
 def test_toml(tmp_path):
@@ -54,6 +63,12 @@ def test_toml(tmp_path):
         ("c.csv", HEADER + "0,0,0,50,2900,-1\n", "crystal_viscosity = -1"),
         ("c.csv", HEADER + "0,0,0,1500,2900,1e24\n", "reaches outside the domain"),
         ("c.csv", HEADER + "0,0,0,50,2900,1e24\n0,10,0,50,2900,1e24\n", "0 and 1 overlap by 90 m"),
+        ("c.csv", HEADER + "0,0,0,-50,2900,1e24\n", "line 2: radius = -50; expected a positive"),
+        ("c.csv", HEADER + "0,0,0,50,2900,1e24,9\n", "line 2: 7 values for 6 columns"),
+        ("c.csv", "x,x,z\n0,1,2\n", "line 1: column 'x' occurs more than once"),
+        ("c.csv", HEADER, "c.csv: lists no crystals"),
+        ("c.csv", "", "c.csv: lists no crystals"),
+        ("c.txt", HEADER, "ends in .csv or .toml"),
         ("c.toml", "crystals = 3\n", r"expected \[\[crystals\]\] tables"),
         ("c.toml", "x = = 3\n", "c.toml"),
     ],

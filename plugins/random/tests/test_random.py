@@ -100,6 +100,9 @@ def test_infeasible_constraints_are_named(options, text):
     [
         ({"radius": 1200}, "radius of at most 950"),
         ({"radius": (50, 40)}, "lower bound first"),
+        ({"radius": float("nan")}, "expected finite numbers"),
+        ({"density_contrast": (0, float("inf"))}, "expected finite numbers"),
+        ({"viscosity_contrast": (0, 10)}, "viscosity_contrast = 0: expected a positive"),
         ({"radius": 0}, "expected a positive number"),
         ({"density_contrast": (-10, 5), "density_distribution": "log_uniform"}, "log-uniformly"),
         ({"density_contrast": -2700}, "lighter than nothing"),

@@ -1,0 +1,99 @@
+"""The suite for evaluators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from ..errors import SchemaError
+from ..schema import validate
+from .base import PluginContract, assert_survives_a_file
+from .examples import example_cases, example_solutions
+
+OPTIONAL = ("pressure", "stream_function", "residual", "iterations", "wall_time")
+"""What a prediction may lack."""
+
+
+class EvaluatorContract(PluginContract):
+    """What evaluators keep.
+
+    Attributes
+    ----------
+    perfect
+        Values of scores for a prediction that equals the reference.
+    """
+
+    kind = "evaluator"
+    perfect: ClassVar[Mapping[str, float]] = {}
+
+    def fast(self) -> xr.Dataset:
+        """Give a prediction that is 10 % too fast and has no more than it must."""
+        reference = example_solutions()
+        faster = {n: 1.1 * reference[n] for n in ("velocity_x", "velocity_z")}
+        for name in faster:
+            faster[name].attrs = reference[name].attrs
+        return reference.assign(faster).drop_vars(OPTIONAL, errors="ignore")
+
+    def test_scores_follow_the_schema(self, tmp_path: Path) -> None:
+        """Described, with the samples of the reference, and identical after a file."""
+        for prediction in (example_solutions(), self.fast()):
+            reference = example_solutions()
+            scores = self.make().evaluate(reference, prediction)
+            validate(scores, "scores")
+            assert scores.data_vars
+            assert scores["sample"].values.tolist() == reference["sample"].values.tolist()
+            for name, score in scores.data_vars.items():
+                assert np.isfinite(score.values).any(), name
+            assert_survives_a_file(scores, tmp_path / "scores.nc")
+
+    def test_a_perfect_prediction_has_perfect_scores(self) -> None:
+        """Every finite value is as `perfect` says."""
+        reference = example_solutions()
+        scores = self.make().evaluate(reference, reference)
+        assert self.perfect, "say what is perfect"
+        for name, value in self.perfect.items():
+            values = scores[name].values[np.isfinite(scores[name].values)]
+            assert values.size, name
+            np.testing.assert_allclose(values, value, atol=1e-12, err_msg=name)
+
+    def test_a_worse_prediction_is_told_apart(self) -> None:
+        """Some score that `perfect` names is not perfect for a flow that is 10 % too fast."""
+        scores = self.make().evaluate(example_solutions(), self.fast())
+        worse = [
+            name
+            for name, value in self.perfect.items()
+            if np.nanmax(abs(scores[name].values - value)) > 1e-3
+        ]
+        assert worse
+
+    @pytest.mark.parametrize("chosen", [[1], [3, 0]])
+    def test_a_subset_has_the_same_scores(self, chosen: list[int]) -> None:
+        """Samples do not see each other."""
+        reference, prediction = example_solutions(), self.fast()
+        whole = self.make().evaluate(reference, prediction).isel(sample=chosen)
+        part = self.make().evaluate(reference.isel(sample=chosen), prediction.isel(sample=chosen))
+        xr.testing.assert_equal(part, whole)
+
+    def test_inputs_are_left_as_they_were(self) -> None:
+        """Neither dataset is touched."""
+        reference, prediction = example_solutions(), self.fast()
+        self.make().evaluate(reference, prediction)
+        xr.testing.assert_identical(reference, example_solutions())
+        xr.testing.assert_identical(prediction, self.fast())
+
+    def test_what_cannot_be_compared_is_refused(self) -> None:
+        """Another grid, missing samples and another order are errors, never scores."""
+        reference = example_solutions()
+        others = {
+            "another grid": example_solutions(example_cases((30, 20))),
+            "fewer samples": reference.isel(sample=[0, 1]),
+            "another order": reference.isel(sample=[3, 2, 1, 0]),
+        }
+        for prediction in others.values():
+            with pytest.raises(SchemaError):
+                self.make().evaluate(reference, prediction)
