@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
+import tomllib
+from pathlib import Path
 
 import pytest
 import xarray as xr
 
 from crystalsim.cli import COMMANDS
+from crystalsim.config import resolve, split_plugin
+from crystalsim.options import make_options, parse_assignments, read_toml, to_toml
+from crystalsim.registry import registry
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
 
 PLUGINS = {
     "sampler": {"random", "list"},
@@ -114,10 +122,62 @@ def test_every_plugin_is_described_and_loads(command, kind, name):
     assert f"fine    {kind} {name}\n" in checked.out
 
 
+@pytest.mark.parametrize(("kind", "name"), [("sampler", "random"), ("solver", "builtin")])
+def test_described_options_can_be_given_back(command, kind, name):
+    described = command("describe", kind, name).out
+    shown = re.findall(r"^  -o (.*)$", described, re.MULTILINE)
+    options_class = registry().options_class(kind, name)
+    assert len(shown) == len(dataclasses.fields(options_class)) > 3
+    values = parse_assignments(shown)[kind]
+    assert make_options(options_class, values, where=kind) == options_class()
+
+
 def test_options_are_described(command):
     described = command("describe", "solver", "builtin").out
-    assert "-o solver.tolerance=0.005" in described
     assert "harmonic | geometric | arithmetic | point" in described
+    assert "relative residual to stop at" in described
+
+
+def test_tables_survive_toml():
+    tables = {
+        "seed": 3,
+        "names": ["a", 'quo"ted', "NaN.csv", "Ä"],
+        "limits": [float("inf"), 1e-300, -0.5],
+        "sampler": {"crystals": [{"x": 1.0, "fixed": True}], "file": ""},
+        "evaluator": {"other/fields": {"points": 3}},
+    }
+    assert tomllib.loads(to_toml(tables)) == tables
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
+def test_examples_are_valid(path):
+    text = path.read_text()
+    assert f"--config examples/{path.name}" in text
+    resolved = resolve(read_toml(path))
+    assert resolved.as_dict()["model"]["plugin"] in PLUGINS["model"]
+
+
+def test_the_standard_example_spells_out_the_defaults():
+    tables = read_toml(EXAMPLES / "standard.toml")
+    given, default = resolve(tables), resolve({})
+    for name in ("samples", "seed", "baselines", "evaluators"):
+        assert getattr(given, name) == getattr(default, name)
+    for kind in ("sampler", "solver", "model"):
+        found = []
+        for config in (given, default):
+            name, options = split_plugin(kind, getattr(config, kind))
+            options_class = registry().options_class(kind, name)
+            found.append((name, make_options(options_class, options, where=kind)))
+        assert found[0] == found[1]
+
+
+def test_crystals_placed_by_hand(command, tmp_path):
+    output = tmp_path / "cases.nc"
+    configuration = EXAMPLES / "two_crystals.toml"
+    assert command("sample", "--config", configuration, "--output", output).status == 0
+    cases = xr.load_dataset(output)
+    assert cases["crystal_x"].values.tolist() == [[0.0, 60.0]]
+    assert cases["crystal_density"].values.tolist() == [[3000.0, 3200.0]]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -146,7 +146,7 @@ def _toml_value(value: Any) -> str:
         return "[" + ", ".join(map(_toml_value, value)) + "]"
     if isinstance(value, float):
         return repr(value)  # inf and nan too are as in TOML
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def merge(*tables: Mapping[str, Any]) -> dict[str, Any]:
