@@ -15,7 +15,7 @@ run: $(STAMP)
 	@$(BIN)/crystalsim run $(ARGS)
 
 test: lint
-	$(BIN)/pytest -n 2 -m "not slow" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not slow" $(ARGS)
 
 slow: $(STAMP)
 	$(BIN)/pytest -m slow $(ARGS)

@@ -45,7 +45,7 @@ def crystal_motion(solutions: xr.Dataset) -> xr.Dataset:
     grid = Grid.from_dataset(solutions)
     cell_x, cell_z = grid.x, grid.z
     found = np.full((3, solutions.sizes["sample"], solutions.sizes["crystal"]), np.nan)
-    fields = [solutions[name].variable for name in ("velocity_x", "velocity_z")]
+    fields = [solutions.variables[name] for name in ("velocity_x", "velocity_z")]
     for i, case in enumerate(iterate_cases(solutions)):
         # One sample at a time, so that a large lazy dataset need not fit into memory.
         velocity_x, velocity_z = (field[i].values for field in fields)

@@ -14,7 +14,6 @@ import dataclasses
 import difflib
 import json
 import re
-import tomllib
 import typing
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -90,6 +89,8 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
     OptionError
         If an assignment is not of the form ``key=value``.
     """
+    import tomllib
+
     tables: dict[str, Any] = {}
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
@@ -117,6 +118,8 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     OptionError
         If the file is missing or is not TOML; the message names the file and the line.
     """
+    import tomllib
+
     try:
         return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -66,12 +66,12 @@ class Registry:
         self._origin: dict[str, tuple[str, str]] = {}
         if "*" not in disabled:
             for entry_point in entry_points(group=ENTRY_POINT_GROUP):
-                if _distribution(entry_point)[0] not in disabled:
-                    self._register(entry_point)
+                distribution, version = _distribution(entry_point)
+                if distribution not in disabled:
+                    self._register(entry_point, distribution, version)
         self._entries = {kind: list(self._collect(kind)) for kind in KINDS}
 
-    def _register(self, entry_point: EntryPoint) -> None:
-        distribution, version = _distribution(entry_point)
+    def _register(self, entry_point: EntryPoint, distribution: str, version: str) -> None:
         key = f"{distribution}:{entry_point.name}"
         try:
             module = entry_point.load()
@@ -161,10 +161,10 @@ class Registry:
 
 
 def _distribution(entry_point: EntryPoint) -> tuple[str, str]:
-    distribution = entry_point.dist
-    if distribution is None:
+    if entry_point.dist is None:
         return "unknown", "0"
-    return distribution.name, distribution.version
+    metadata = entry_point.dist.metadata  # each access parses the file
+    return metadata["Name"], metadata["Version"]
 
 
 def _import(entry: Entry, target: str) -> Any:

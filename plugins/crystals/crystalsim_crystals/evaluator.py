@@ -102,7 +102,7 @@ class CrystalsEvaluator:
         """Distance of each crystal's centre from its extremum (sample, crystal) [m]."""
         found = np.full((dataset.sizes["sample"], dataset.sizes["crystal"]), np.nan)
         for i, case in enumerate(iterate_cases(dataset)):
-            velocity_z = dataset["velocity_z"][i].values
+            velocity_z = dataset.variables["velocity_z"][i].values
             if not np.isfinite(velocity_z).all():
                 continue
             centre = 0.5 * (velocity_z[1:] + velocity_z[:-1])

@@ -66,6 +66,15 @@ def test_rigid_motion_is_found_exactly_where_the_grid_is_symmetric():
     assert float(motion["crystal_angular_velocity"][0]) == pytest.approx(0.02, rel=1e-12)
 
 
+def test_a_crystal_that_only_translates_does_not_spin():
+    """Wherever it lies on the grid, whose control volumes are not symmetric about it."""
+    sinking = np.full((GRID.nz + 1, GRID.nx), -4.0)
+    drifting = np.full((GRID.nz, GRID.nx + 1), 3.0)
+    motion = crystal_motion(solution([disc(113.0, -61.0, 37.0)], drifting, sinking))
+    assert float(motion["crystal_velocity_z"][0, 0]) == pytest.approx(-4.0)
+    assert float(motion["crystal_angular_velocity"][0, 0]) == pytest.approx(0.0, abs=1e-12)
+
+
 @pytest.mark.parametrize("name", ["a", "a2", "b", "b2", "b3", "c"])
 def test_face_averages_of_finite_elements_give_the_crystals_velocities(name):
     """To first order in the cell size: cut faces move partly with the magma."""

@@ -103,9 +103,10 @@ class _Flow:
     """
 
     def __init__(self, dataset: xr.Dataset, index: int, grid: Grid) -> None:
-        # Double precision: squares of velocities near 1e-14 m/s leave the range of single.
+        # Squares of slow velocities, below about 1e-19 m/s, leave the range of single precision.
         velocity_x, velocity_z = (
-            dataset[name][index].values.astype(np.float64) for name in ("velocity_x", "velocity_z")
+            dataset.variables[name][index].values.astype(np.float64)
+            for name in ("velocity_x", "velocity_z")
         )
         self.faces = (velocity_x, velocity_z)
         self.centre = np.stack(
@@ -116,7 +117,7 @@ class _Flow:
         )
         self.speed = np.hypot(*self.centre)
         if "stream_function" in dataset:
-            self.psi = dataset["stream_function"][index].values.astype(np.float64)
+            self.psi = dataset.variables["stream_function"][index].values.astype(np.float64)
         else:
             self.psi = stream_function_from_velocity(velocity_x, velocity_z, grid.hx, grid.hz)
 
