@@ -1,4 +1,4 @@
-"""How much slower do crystals sink in company? An analysis with xarray.
+"""How fast do crystals sink in company? An analysis with xarray.
 
 Usage: python analyse_solutions.py SOLUTIONS.nc [FIGURE.png]
 

@@ -283,6 +283,12 @@ def _draw(
             drawings[f"sample_{label}"] = functools.partial(
                 plotting.plot_sample, test, prediction, sample, name=name
             )
+        error = next(
+            dataset["relative_l2"] for dataset in scores.values() if "relative_l2" in dataset
+        )
+        drawings["gallery"] = functools.partial(
+            plotting.plot_gallery, test, prediction, error, name=name
+        )
     for metric in ("relative_l2", "crystal_velocity_error"):
         found = {
             label: dataset

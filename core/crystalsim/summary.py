@@ -35,7 +35,7 @@ COLUMNS = (
     Column("p95", "relative_l2.p95", 100, ".2f"),
     Column("worst", "relative_l2.worst", 100, ".2f"),
     Column("R2", "r2.mean", 1, ".5f"),
-    Column("MSE/Vs2", "mse_stokes.mean", 1, ".1e"),
+    Column("MSE vz/Vs2", "mse_stokes.mean", 1, ".1e"),
     Column("crystal vel. %", "crystal_velocity_error_scaled.mean", 100, ".2f"),
     Column("p95", "crystal_velocity_error_scaled.p95", 100, ".2f"),
     Column("worst", "crystal_velocity_error_scaled.worst", 100, ".2f"),

@@ -217,7 +217,11 @@ class Trainer:
                 name: (
                     "epoch",
                     np.array([metrics[name] for metrics in self.history]),
-                    {"long_name": name.replace("_", " "), "units": "1", "description": text},
+                    {
+                        "long_name": name.replace("_", " ").replace(" l2", " L2"),
+                        "units": "1",
+                        "description": text,
+                    },
                 )
                 for name, text in HISTORY.items()
             },

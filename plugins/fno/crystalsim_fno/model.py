@@ -15,7 +15,7 @@ from .plugin import FNOOptions
 
 
 class FNO(TorchSurrogate):
-    """Fourier neural operator that predicts the correction to the isoviscous stream function.
+    """Fourier neural operator that predicts a correction to a background flow (`dilute` by default).
 
     Li et al. (2021), arXiv:2010.08895, with sine and cosine series in place of complex
     exponentials: walls are no periodic boundaries, and nothing is padded. Local 3 x 3 convolutions
@@ -52,7 +52,7 @@ class FNONetwork(nn.Module):
         self.local = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(layers))
         self.project = nn.Conv2d(width, 2 * width, 1)
         self.last = nn.Conv2d(2 * width, outputs, 1)
-        # The untrained network gives the isoviscous flow.
+        # The untrained network gives the background flow.
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
 

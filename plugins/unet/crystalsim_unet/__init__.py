@@ -1,1 +1,1 @@
-"""A U-Net that corrects the isoviscous flow."""
+"""A U-Net that corrects a background flow."""

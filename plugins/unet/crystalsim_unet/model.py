@@ -14,7 +14,7 @@ from .plugin import UNetOptions
 
 
 class UNet(TorchSurrogate):
-    """U-Net that predicts the correction to the isoviscous stream function.
+    """U-Net that predicts a correction to a background flow (`dilute` by default).
 
     Corners of a grid are nested in those of the finer one, so that strides of two and bilinear
     interpolation between aligned corners keep the mirror symmetries of the problem. No
@@ -53,7 +53,7 @@ class UNetNetwork(nn.Module):
         self.refine = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairwise(widths))
         self.decode = nn.ModuleList(ResidualBlock(w) for w in widths[:-1])
         self.last = nn.Conv2d(width, outputs, 3, padding=1)
-        # The untrained network gives the isoviscous flow.
+        # The untrained network gives the background flow.
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
 

@@ -25,7 +25,7 @@ def crystalsim_models() -> list[Plugin]:
         Plugin(
             "unet",
             "crystalsim_unet.model:UNet",
-            "U-Net that corrects the isoviscous flow",
+            "U-Net that corrects a background flow",
             options="crystalsim_unet.plugin:UNetOptions",
         )
     ]
