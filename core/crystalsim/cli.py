@@ -48,17 +48,14 @@ class Commands(click.Group):
         return loaded
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands without importing them."""
-        from .registry import registry
+        """Write our commands without importing them, nor looking for those of plugins.
 
-        rows = list(COMMANDS.items())
-        rows += [
-            (entry.plugin.name, f"{entry.plugin.summary} ({entry.distribution})")
-            for entry in registry().entries("command")
-            if entry.plugin.name not in COMMANDS
-        ]
+        Finding plugins takes longer than everything else that the help needs.
+        """
         with formatter.section("Commands"):
-            formatter.write_dl(rows)
+            formatter.write_dl(list(COMMANDS.items()))
+        formatter.write_paragraph()
+        formatter.write_text("Plugins may add commands: `crystalsim plugins` lists them too.")
 
 
 @click.command(

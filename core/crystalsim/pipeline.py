@@ -25,7 +25,7 @@ from .options import read_toml, to_toml
 from .registry import build, registry
 from .scores import check_comparable
 from .shards import predict_cases, solve_cases
-from .summary import Row, prototype_row, row, save_table, table_text
+from .summary import Row, prototype_row, reference_row, row, save_table, table_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -252,8 +252,9 @@ def _report(
         row(name, prediction, scores, history if name == trained else None)
         for name, (prediction, scores) in results.items()
     ]
-    save_table([*rows, prototype_row()], folder / "summary.csv")
-    text = table_text([*rows, prototype_row()])
+    quoted = [reference_row(split_plugin("solver", config.solver)[0], test), prototype_row()]
+    save_table([*rows, *quoted], folder / "summary.csv")
+    text = table_text([*rows, *quoted])
     heading = (
         f"{test.sizes['sample']} test samples, none seen in training; means, and 95th percentile "
         "(p95) and worst over samples or crystals"

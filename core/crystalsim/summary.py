@@ -39,7 +39,7 @@ COLUMNS = (
     Column("crystal vel. %", "crystal_velocity_error_scaled.mean", 100, ".2f"),
     Column("p95", "crystal_velocity_error_scaled.p95", 100, ".2f"),
     Column("worst", "crystal_velocity_error_scaled.worst", 100, ".2f"),
-    Column("predict ms", "prediction_time", 1000, ".1f"),
+    Column("ms a sample", "prediction_time", 1000, ".1f"),
     Column("train s", "training_time", 1, ".0f"),
 )
 
@@ -62,6 +62,14 @@ def row(
     if history is not None and history.sizes.get("epoch"):
         values["training_time"] = float(history.attrs.get("training_time", float("nan")))
     return Row(name, values)
+
+
+def reference_row(solver: str, reference: xr.Dataset) -> Row:
+    """What the solver itself costs that made the reference."""
+    values = {}
+    if "wall_time" in reference:
+        values["prediction_time"] = float(reference["wall_time"].mean())
+    return Row(f"{solver} (reference)", values)
 
 
 def prototype_row() -> Row:

@@ -15,7 +15,7 @@ from .plugin import FNOOptions
 
 
 class FNO(TorchSurrogate):
-    """Fourier neural operator that predicts a correction to a background flow (`dilute` by default).
+    """Fourier neural operator that corrects a background flow (`dilute` by default).
 
     Li et al. (2021), arXiv:2010.08895, with sine and cosine series in place of complex
     exponentials: walls are no periodic boundaries, and nothing is padded. Local 3 x 3 convolutions
