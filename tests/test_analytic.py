@@ -52,7 +52,7 @@ def solve_solcx(solution, cells_x, cells_z):
         exact.viscosity_corner,
         exact.density_face,
     )
-    system = ExtraStressSystem(scene, grid, matrix_viscosity=1.0, gravity=1.0)
+    system = ExtraStressSystem(scene, grid, reference_viscosity=1.0, gravity=1.0)
     result = conjugate_gradients.solve(system, 1e-8, 5000)
     units = system.scales
     psi = pad_walls(result.stream_function) * units.velocity * units.length

@@ -137,6 +137,12 @@ def test_files_that_are_no_good(command, tmp_path, cases_file):
     one_line(command("solve", folder, "--output", tmp_path / "a.nc"), 1, "folder", "manifest")
     blocked = text / "solutions.nc"
     one_line(command("sample", "--output", blocked), 1, "text.nc", "cannot be written")
+    one_line(command("run", "--output", text), 1, "text.nc", "cannot be made")
+    solutions = tmp_path / "solutions.nc"
+    assert command("--quiet", "solve", cases_file, "--output", solutions).status == 0
+    train = ("train", solutions, "--validation", 0.4, "--output", text)
+    one_line(command(*train), 1, "text.nc", "cannot be made")
+    one_line(command("evaluate", solutions, cases_file), 1, "cases.nc", "velocity_x", "missing")
 
 
 def test_another_configuration_in_the_same_folder(command, tmp_path, cases_file):

@@ -187,8 +187,22 @@ def test_all_samples_failing_is_an_error(process, distribution, environment, cas
     output = tmp_path / "solutions.nc"
     result = process("solve", cases_file, "--solver", "temperamental", "--output", output)
     assert result.status == 1
-    assert result.err.splitlines()[-1].startswith("Error: no sample could be solved; sample 0:")
+    assert result.err.splitlines()[-1].startswith("Error: all samples failed; sample 0:")
     assert not output.exists()
+
+
+def test_a_solver_that_breaks_the_contract_is_reported(process, distribution, cases_file, tmp_path):
+    broken = TEMPERAMENTAL.replace(
+        "return solved.assign(", 'return solved.drop_vars("phase").assign('
+    )
+    distribution("temperamental", broken)
+    output = tmp_path / "solutions.nc"
+    result = process("solve", cases_file, "--solver", "temperamental", "--output", output)
+    assert result.status == 1
+    assert "Traceback" not in result.err
+    assert "'phase' [1] on (sample, z, x) is missing" in result.err.splitlines()[-1]
+    assert [path.name for path in tmp_path.glob("*.nc*")] == ["cases.nc"]
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_a_worker_that_dies_is_reported(process, distribution, environment, cases_file, tmp_path):

@@ -84,6 +84,7 @@ def train_model(
     """
     name, options = split_plugin("model", table)
     model = build("model", name, options)
+    store.make_folder(folder)
     hook = functools.partial(registry().broadcast, "crystalsim_epoch_finished", run=run or folder)
     start = time.perf_counter()
     history = model.fit(
@@ -101,7 +102,6 @@ def train_model(
         "parameters": int(getattr(model, "parameter_count", 0)),
     }
     history = history.assign_attrs(attributes)
-    folder.mkdir(parents=True, exist_ok=True)
     store.save(history, folder / "history.nc")
     save_model(model, dict(table), folder, seed)
     return history
@@ -178,10 +178,7 @@ def _claim(config: RunConfig, folder: Path) -> None:
                 "another --output"
             )
         return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"{folder}: cannot be made: {error.strerror}") from None
+    store.make_folder(folder)
     if any(folder.iterdir()):
         raise StoreError(f"{folder}: a folder that is not empty and holds no run")
     store.write_text(path, to_toml(config.as_dict()))

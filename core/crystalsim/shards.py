@@ -23,10 +23,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from . import store
+from . import schema, store
 from .cases import cases_only, make_solutions
 from .config import differences, split_plugin
-from .errors import CrystalsimError, OptionError, StoreError
+from .errors import CrystalsimError, OptionError, SchemaError, StoreError
 from .log import logger
 from .progress import progress
 from .registry import build
@@ -183,12 +183,16 @@ def _make_shards(
     }
     _claim(folder, manifest, hidden=single)
     todo = [t for t in tasks[shard[0] - 1 :: shard[1]] if not _done(folder, t)]
-    outcomes = list(_work_through(inputs, work, folder, attributes, todo, workers))
-    if outcomes and all(len(o.failed) == o.samples for o in outcomes):
-        for task in todo:
-            store.shard_path(folder, task.number).unlink(missing_ok=True)
-        number, text = next(iter(outcomes[0].failed.items()))
-        raise CrystalsimError(f"no sample could be solved; sample {number}: {text}")
+    try:
+        outcomes = list(_work_through(inputs, work, folder, attributes, todo, workers))
+        if outcomes and all(len(o.failed) == o.samples for o in outcomes):
+            for task in todo:
+                store.shard_path(folder, task.number).unlink(missing_ok=True)
+            number, text = next(iter(outcomes[0].failed.items()))
+            raise CrystalsimError(f"all samples failed; sample {number}: {text}")
+    finally:
+        if single and not any(folder.glob("shard-*.nc")):
+            shutil.rmtree(folder)  # nothing to go on from
     _report(outcomes)
     missing = [t for t in tasks if not store.shard_path(folder, t.number).is_file()]
     if not missing and single:
@@ -211,10 +215,7 @@ def _claim(folder: Path, manifest: dict[str, Any], *, hidden: bool) -> None:
     if old is None:
         if folder.is_dir() and any(folder.iterdir()) and not hidden:
             raise StoreError(f"{folder}: a folder that is not empty and holds no {store.MANIFEST}")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"{folder}: cannot be made: {error.strerror}") from None
+        store.make_folder(folder)
         store.write_text(folder / store.MANIFEST, json.dumps(manifest, indent=1))
 
 
@@ -336,7 +337,7 @@ def make_shard(cases: xr.Dataset, work: Work, path: Path, attributes: dict[str, 
     """Work on one shard and write it; samples that raise are filled with NaN and reported."""
     failed: dict[int, str] = {}
     try:
-        made = work(cases)
+        made = _checked(work, cases)
     except OptionError:
         raise  # not the sample's fault
     except Exception as error:
@@ -351,12 +352,20 @@ def make_shard(cases: xr.Dataset, work: Work, path: Path, attributes: dict[str, 
     return Outcome(cases.sizes["sample"], failed, [n for n in unconverged if n not in failed])
 
 
+def _checked(work: Work, cases: xr.Dataset) -> xr.Dataset:
+    """Do the work and check that a plugin kept its promise: valid, the same samples, in order."""
+    made = schema.validate(work(cases), "solutions")
+    if _ids(made) != _ids(cases):
+        raise SchemaError(f"samples {_ids(made)[:3]} ... came back for {_ids(cases)[:3]} ...")
+    return made
+
+
 def _one_by_one(cases: xr.Dataset, work: Work) -> tuple[xr.Dataset, dict[int, str]]:
     parts, failed = [], {}
     for i, number in enumerate(_ids(cases)):
         one = cases.isel(sample=[i])
         try:
-            parts.append(work(one))
+            parts.append(_checked(work, one))
         except Exception as error:
             failed[number] = _line(error)
             parts.append(_failed(one))

@@ -69,6 +69,20 @@ def fingerprint(value: Any) -> str:
     return digest.hexdigest()[:16]
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, where they are not there yet.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be made; the message names it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be made: {error.strerror}") from None
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file aside and rename it."""
     aside = path.with_name(f".{path.name}.tmp-{os.getpid()}")

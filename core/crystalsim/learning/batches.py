@@ -139,7 +139,7 @@ def prepare(dataset: xr.Dataset, *, with_solution: bool) -> Prepared:
         corner[i] = 1.0 - case.matrix_viscosity / scene.viscosity_corner
         distance[i] = _distance(case, grid)
         system = ExtraStressSystem(
-            scene, grid, matrix_viscosity=case.matrix_viscosity, gravity=case.gravity
+            scene, grid, reference_viscosity=case.matrix_viscosity, gravity=case.gravity
         )
         unit = system.scales.velocity * system.scales.length
         psi[i] = unit * pad_walls(system.isoviscous)

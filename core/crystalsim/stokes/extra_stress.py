@@ -1,14 +1,16 @@
 """Crystals as extra stress in an isoviscous fluid (Lippmann-Schwinger equation).
 
-In units of the matrix viscosity, with strain rate ``S psi`` and relative viscosity ``eta``, the
+In units of the viscosity of a reference medium, with strain rate ``S psi`` and relative viscosity ``eta``, the
 flow obeys ``S' eta S psi = f``. The extra stress ``t = (eta - 1) S psi`` (the polarization stress
 of homogenisation theory) lives on crystal cells and corners only and obeys
 
     (D**-1 + Gamma) t = S psi0,    D = eta - 1,    Gamma = S K0**-1 S',    K0 = S' S,
     psi = psi0 - K0**-1 S' t,      psi0 = K0**-1 f.
 
-``D**-1`` vanishes for rigid crystals, so any contrast is fine, and the operator is symmetric
-positive definite where crystals are more viscous than the magma. Moulinec & Suquet (1998),
+``D**-1`` vanishes for rigid crystals, so any contrast is fine. The viscosity of the reference medium
+is free to choose: with that of the magma the support is the crystals alone; with the smallest of
+all, ``D`` is positive everywhere and the operator symmetric positive definite, whatever the mixture
+of viscous and weak crystals. Moulinec & Suquet (1998),
 doi:10.1016/S0045-7825(97)00218-1; Michel, Moulinec & Suquet (2001), doi:10.1002/nme.275.
 """
 
@@ -20,7 +22,6 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import DTypeLike, NDArray
 
-from ..errors import SchemaError
 from ..grid import Grid
 from ..scene import Scene
 from .isoviscous import isoviscous_operator
@@ -41,7 +42,7 @@ class Scales(NamedTuple):
     stress
         ``density g length`` [Pa].
     velocity
-        ``stress length / matrix_viscosity`` [m s-1].
+        ``stress length / reference_viscosity`` [m s-1].
     """
 
     length: float
@@ -50,12 +51,12 @@ class Scales(NamedTuple):
     velocity: float
 
 
-def scales(scene: Scene, grid: Grid, matrix_viscosity: float, gravity: float) -> Scales:
+def scales(scene: Scene, grid: Grid, reference_viscosity: float, gravity: float) -> Scales:
     """Units for one scene."""
     density = float(np.max(np.abs(scene.density_face))) or 1.0
     length = 0.5 * grid.height
     stress = density * (gravity or 1.0) * length
-    return Scales(length, density, stress, stress * length / matrix_viscosity)
+    return Scales(length, density, stress, stress * length / reference_viscosity)
 
 
 def unit_grid(grid: Grid) -> Grid:
@@ -75,8 +76,8 @@ class ExtraStressSystem:
         Viscosity and density, in SI units.
     grid
         Grid of the scene.
-    matrix_viscosity
-        The viscosity without extra stress [Pa s].
+    reference_viscosity
+        The viscosity of the reference medium, which has no extra stress [Pa s].
     gravity
         Acceleration downward [m s-2].
     dtype
@@ -89,12 +90,7 @@ class ExtraStressSystem:
     right_hand_side
         Its strain rate on the support.
     compliance
-        ``1 / D`` on the support.
-
-    Raises
-    ------
-    SchemaError
-        If the viscosity is below the matrix's anywhere.
+        ``1 / D`` on the support; negative where the viscosity is below the reference.
     """
 
     def __init__(
@@ -102,11 +98,11 @@ class ExtraStressSystem:
         scene: Scene,
         grid: Grid,
         *,
-        matrix_viscosity: float,
+        reference_viscosity: float,
         gravity: float,
         dtype: DTypeLike = np.float64,
     ) -> None:
-        self.scales = scales(scene, grid, matrix_viscosity, gravity)
+        self.scales = scales(scene, grid, reference_viscosity, gravity)
         unit = unit_grid(grid)
         self._hx, self._hz = unit.hx, unit.hz
         self._operator = isoviscous_operator(unit)
@@ -114,18 +110,12 @@ class ExtraStressSystem:
         self._density = scene.density_face / self.scales.density
         rhs = -self._gravity * buoyancy_curl(self._density, self._hx)
         self.isoviscous: Array = self._operator.solve(rhs.astype(dtype))
-        cell = scene.viscosity_cell / matrix_viscosity - 1.0
-        corner = scene.viscosity_corner[1:-1, 1:-1] / matrix_viscosity - 1.0
+        cell = scene.viscosity_cell / reference_viscosity - 1.0
+        corner = scene.viscosity_corner[1:-1, 1:-1] / reference_viscosity - 1.0
         self._cells, self._corners = np.nonzero(cell), np.nonzero(corner)
         excess = np.concatenate([cell[self._cells], corner[self._corners]])
         self._strain_rate = _strain_rate_matrix(self._cells, self._corners, unit).astype(dtype)
         self._curl = self._strain_rate.T.tocsr()
-        if (excess < 0).any():
-            raise SchemaError(
-                f"viscosity {matrix_viscosity * (1 + excess.min()):g} Pa s is below "
-                f"matrix_viscosity = {matrix_viscosity:g} Pa s; expected crystals at least as "
-                "viscous as the magma"
-            )
         self.compliance: Array = (1.0 / excess).astype(dtype)
         self.right_hand_side: Array = self.gather(self.isoviscous)
 

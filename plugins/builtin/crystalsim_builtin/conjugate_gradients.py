@@ -29,7 +29,9 @@ class Result(NamedTuple):
     iterations
         Applications of the operator.
     residual
-        Norm of the residual over that of the right-hand side, both weighted by the preconditioner.
+        Norm of the residual over that of the right-hand side, both weighted by the preconditioner,
+        times the norm of the isoviscous stream function over that of the solution: relative to the
+        flow that is left where most of the domain is stiffer than the reference.
     """
 
     stream_function: NDArray[Any]
@@ -47,7 +49,9 @@ def solve(system: ExtraStressSystem, tolerance: float, maximum_iterations: int) 
     direction = inverse * residual
     size = start = float(residual @ direction)
     iterations = 0
-    while size > tolerance**2 * start and iterations < maximum_iterations:
+    relative = 1.0 if start > 0 else 0.0
+    driving = float(np.linalg.norm(psi))
+    while relative > tolerance and iterations < maximum_iterations:
         image, response = system.apply(direction)
         step = size / float(direction @ image)
         stress += step * direction
@@ -57,5 +61,5 @@ def solve(system: ExtraStressSystem, tolerance: float, maximum_iterations: int) 
         last, size = size, float(residual @ scaled)
         direction = scaled + (size / last) * direction
         iterations += 1
-    relative = float(np.sqrt(size / start)) if start > 0 else 0.0
+        relative = float(np.sqrt(size / start)) * driving / float(np.linalg.norm(psi))
     return Result(psi, stress, iterations, relative)

@@ -33,8 +33,9 @@ class BuiltinSolver:
     The stream function on cell corners makes the velocity divergence-free to rounding. Crystals
     enter through exact area fractions and harmonic means of the viscosity, and act as an extra
     stress that conjugate gradients find with one isoviscous solve (two fast sine transforms) an
-    iteration; see `crystalsim.stokes.extra_stress`. Crystals are 1 to any number of times as
-    viscous as the magma, rigid ones (infinite viscosity) included.
+    iteration; see `crystalsim.stokes.extra_stress`. Crystals may be as much more
+    viscous than the magma as one likes, rigid (infinite viscosity) or weaker; weak ones take more
+    iterations, because the extra stress is then that of everything else.
 
     Parameters
     ----------
@@ -85,7 +86,8 @@ class BuiltinSolver:
         system = ExtraStressSystem(
             scene,
             grid,
-            matrix_viscosity=case.matrix_viscosity,
+            # The weakest medium as reference keeps the operator positive definite.
+            reference_viscosity=min(scene.viscosity_cell.min(), scene.viscosity_corner.min()),
             gravity=case.gravity,
             dtype=self._dtype,
         )

@@ -47,7 +47,7 @@ class Baseline:
             system = ExtraStressSystem(
                 rasterise(case, grid),
                 grid,
-                matrix_viscosity=case.matrix_viscosity,
+                reference_viscosity=case.matrix_viscosity,
                 gravity=case.gravity,
             )
             stress = self.extra_stress(system)
