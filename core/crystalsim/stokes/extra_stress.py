@@ -1,16 +1,16 @@
 """Crystals as extra stress in an isoviscous fluid (Lippmann-Schwinger equation).
 
-In units of the viscosity of a reference medium, with strain rate ``S psi`` and relative viscosity ``eta``, the
-flow obeys ``S' eta S psi = f``. The extra stress ``t = (eta - 1) S psi`` (the polarization stress
-of homogenisation theory) lives on crystal cells and corners only and obeys
+In units of the viscosity of a reference medium, with strain rate ``S psi`` and relative viscosity
+``eta``, the flow obeys ``S' eta S psi = f``. The extra stress ``t = (eta - 1) S psi`` (the
+polarization stress of homogenisation theory) lives where ``eta`` is not one and obeys
 
     (D**-1 + Gamma) t = S psi0,    D = eta - 1,    Gamma = S K0**-1 S',    K0 = S' S,
     psi = psi0 - K0**-1 S' t,      psi0 = K0**-1 f.
 
-``D**-1`` vanishes for rigid crystals, so any contrast is fine. The viscosity of the reference medium
-is free to choose: with that of the magma the support is the crystals alone; with the smallest of
-all, ``D`` is positive everywhere and the operator symmetric positive definite, whatever the mixture
-of viscous and weak crystals. Moulinec & Suquet (1998),
+``D**-1`` vanishes for rigid crystals, so any contrast is fine. The viscosity of the reference
+medium is free to choose: with that of the magma the support is the crystals alone; with the
+smallest of all, ``D`` is positive everywhere and the operator symmetric positive definite, whatever
+the mixture of viscous and weak crystals. Moulinec & Suquet (1998),
 doi:10.1016/S0045-7825(97)00218-1; Michel, Moulinec & Suquet (2001), doi:10.1002/nme.275.
 """
 
