@@ -145,6 +145,10 @@ def run(config: RunConfig, folder: Path, *, workers: int = 1) -> str:
         If the folder holds another configuration; the message names what differs.
     """
     _claim(config, folder)
+    summary = folder / "summary.txt"  # written last
+    if summary.is_file():
+        logger.info("%s is complete; remove %s to do again what is missing", folder, summary)
+        return summary.read_text(encoding="utf-8").rstrip()
     with log_file(folder / "run.log"):
         logger.info("run folder: %s", folder)
         registry().broadcast("crystalsim_run_started", run=folder, config=config.as_dict())
@@ -257,10 +261,10 @@ def _report(
         "(p95) and worst over samples or crystals"
     )
     text = f"{heading}\n\n{text}"
-    store.write_text(folder / "summary.txt", text + "\n")
     _draw(folder / "figures", test, history, results)
     means = {r.name: r.values for r in rows}
     registry().broadcast("crystalsim_run_finished", run=folder, results=means)
+    store.write_text(folder / "summary.txt", text + "\n")
     return text
 
 

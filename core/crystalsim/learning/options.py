@@ -23,7 +23,7 @@ class SurrogateOptions:
             "the response of each crystal as if it were alone"
         ),
     ] = "dilute"
-    epochs: Annotated[int, Meta(ge=1, description="passes over the training samples")] = 3
+    epochs: Annotated[int, Meta(ge=1, description="passes over the training samples")] = 5
     batch_size: Annotated[int, Meta(ge=1, description="samples a step")] = 16
     learning_rate: Annotated[float, Meta(gt=0, description="largest step of AdamW")] = 2e-3
     weight_decay: Annotated[float, Meta(ge=0, description="of AdamW")] = 1e-4

@@ -256,6 +256,8 @@ def _crystal_velocities(axes: Axes, datasets: dict[str, xr.Dataset], unit: Unit)
         xlim=(0.4, count + 0.6),
         xticks=np.arange(1, count + 1, -(-count // 10)),
     )
+    # From zero: a difference of a thousandth should look like one.
+    axes.axhline(0.0, color="0.5", lw=0.8)
     axes.margins(y=0.1)
     light_grid(axes)
     axes.figure.legend(loc="outside lower center", ncols=2, columnspacing=1.0)
