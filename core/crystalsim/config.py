@@ -97,20 +97,39 @@ def resolve(*tables: Mapping[str, Any]) -> RunConfig:
         config = msgspec.convert({**merged, "samples": vars(samples)}, RunConfig)
     except msgspec.ValidationError as error:
         raise OptionError(f"configuration: {str(error).replace('`', '')}") from None
-    for kind in ("sampler", "solver", "model"):
-        split_plugin(kind, getattr(config, kind))
     for name in config.baselines:
         split_plugin("model", {"plugin": name})
     for name in config.evaluator:
         if name not in config.evaluators:
             raise OptionError(f"options for evaluator '{name}', which is not in 'evaluators'")
-    for name in config.evaluators:
-        split_plugin("evaluator", {"plugin": name, **config.evaluator.get(name, {})})
-    return config
+    evaluator = {
+        name: split_plugin("evaluator", {"plugin": name, **config.evaluator.get(name, {})})[1]
+        for name in config.evaluators
+    }
+    return dataclasses.replace(
+        config,
+        sampler=resolve_table("sampler", config.sampler),
+        solver=resolve_table("solver", config.solver),
+        model=resolve_table("model", config.model),
+        evaluator=evaluator,
+    )
+
+
+def resolve_table(kind: str, table: Mapping[str, Any]) -> dict[str, Any]:
+    """Fill in the defaults of ``{"plugin": name, **options}``; see `split_plugin`."""
+    name, options = split_plugin(kind, table)
+    return {"plugin": name, **options}
 
 
 def split_plugin(kind: str, table: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Split ``{"plugin": name, **options}`` and check the options.
+    """Split ``{"plugin": name, **options}``, check the options and fill in their defaults.
+
+    Returns
+    -------
+    name
+        Of the plugin.
+    options
+        All of its options as plain values, but for those that are None.
 
     Raises
     ------
@@ -121,8 +140,11 @@ def split_plugin(kind: str, table: Mapping[str, Any]) -> tuple[str, dict[str, An
     name = options.pop("plugin", None)
     if not isinstance(name, str):
         raise OptionError(f"table [{kind}]: 'plugin' is missing; expected the name of a {kind}")
-    make_options(registry().options_class(kind, name), options, where=kind)
-    return name, options
+    made: Any = make_options(registry().options_class(kind, name), options, where=kind)
+    if made is None:
+        return name, {}
+    plain = json.loads(json.dumps(dataclasses.asdict(made)))
+    return name, {key: value for key, value in plain.items() if value is not None}
 
 
 def default_workers() -> int:

@@ -58,7 +58,7 @@ def plugin_table(kind: str, name: str | None, given: Mapping[str, Any]) -> dict[
     OptionError, PluginError
         If something is unknown or wrong.
     """
-    from ..config import split_plugin
+    from ..config import resolve_table
 
     for key in given:
         if key not in {*DEFAULTS, "evaluator", "samples", "seed"}:
@@ -66,8 +66,7 @@ def plugin_table(kind: str, name: str | None, given: Mapping[str, Any]) -> dict[
     if not isinstance(given.get(kind, {}), Mapping):
         raise OptionError(f"setting '{kind}' = {given[kind]!r}: expected a table")
     table = merge(DEFAULTS.get(kind, {}), given.get(kind, {}), {"plugin": name} if name else {})
-    split_plugin(kind, table)
-    return table
+    return resolve_table(kind, table)
 
 
 def chosen_seed(seed: int | None, given: Mapping[str, Any]) -> int:
