@@ -6,53 +6,25 @@ loses the shards in hand; the same call again makes only what is missing.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
-import multiprocessing
-import os
 import shutil
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import xarray as xr
 
-from . import schema, store
-from .cases import cases_only, make_solutions
+from . import store
+from .cases import cases_only
 from .config import differences, split_plugin
-from .errors import CrystalsimError, OptionError, SchemaError, StoreError
+from .errors import CrystalsimError, OptionError, StoreError
 from .log import logger
 from .progress import progress
 from .registry import build
+from .workers import Job, Outcome, Task, Work, run_tasks
 
 SHARD_SIZE = 64
-
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-
-
-class Task(NamedTuple):
-    """One shard to make: the samples from `first` up to `last`."""
-
-    number: int
-    first: int
-    last: int
-
-
-class Outcome(NamedTuple):
-    """What became of a shard: the numbers of samples that failed or did not converge."""
-
-    samples: int
-    failed: dict[int, str]
-    unconverged: list[int]
-
-
-Work = Callable[[xr.Dataset], xr.Dataset]
 
 
 def solve_cases(
@@ -184,7 +156,7 @@ def _make_shards(
     _claim(folder, manifest, hidden=single)
     todo = [t for t in tasks[shard[0] - 1 :: shard[1]] if not _done(folder, t)]
     try:
-        outcomes = list(_work_through(inputs, work, folder, attributes, todo, workers))
+        outcomes = list(_work_through(Job(inputs, work, folder, attributes), todo, workers))
         if outcomes and all(len(o.failed) == o.samples for o in outcomes):
             for task in todo:
                 store.shard_path(folder, task.number).unlink(missing_ok=True)
@@ -232,173 +204,15 @@ def _done(folder: Path, task: Task) -> bool:
     return whole
 
 
-def _work_through(
-    cases: xr.Dataset,
-    work: Work,
-    folder: Path,
-    attributes: dict[str, Any],
-    tasks: list[Task],
-    workers: int,
-) -> Iterator[Outcome]:
+def _work_through(job: Job, tasks: list[Task], workers: int) -> Iterator[Outcome]:
     if not tasks:
         return
     total = sum(task.last - task.first for task in tasks)
-    description = "solving" if isinstance(work, _Solve) else "predicting"
+    description = "solving" if isinstance(job.work, _Solve) else "predicting"
     with progress(total=total, description=description, unit="sample") as bar:
-        for outcome in (
-            _in_processes(cases, work, folder, attributes, tasks, workers)
-            if workers > 1 and len(tasks) > 1
-            else _in_this_process(cases, work, folder, attributes, tasks)
-        ):
+        for outcome in run_tasks(job, tasks, workers):
             bar.update(outcome.samples)
             yield outcome
-
-
-def _in_this_process(
-    cases: xr.Dataset, work: Work, folder: Path, attributes: dict[str, Any], tasks: list[Task]
-) -> Iterator[Outcome]:
-    for task in tasks:
-        yield make_shard(
-            _part(cases, task), work, store.shard_path(folder, task.number), attributes
-        )
-
-
-def _in_processes(
-    cases: xr.Dataset,
-    work: Work,
-    folder: Path,
-    attributes: dict[str, Any],
-    tasks: list[Task],
-    workers: int,
-) -> Iterator[Outcome]:
-    context = multiprocessing.get_context("spawn")
-    with _one_thread_each():
-        pool = ProcessPoolExecutor(min(workers, len(tasks)), context, _start_worker)
-        try:
-            futures: list[Future[Outcome]] = [
-                pool.submit(
-                    make_shard,
-                    _part(cases, task),
-                    work,
-                    store.shard_path(folder, task.number),
-                    attributes,
-                )
-                for task in tasks
-            ]
-            for future in as_completed(futures):
-                yield future.result()
-        except BrokenProcessPool:
-            raise CrystalsimError(
-                "a worker process died (killed, or out of memory); run the same command again to "
-                "go on from what is done"
-            ) from None
-        except BaseException:  # also Ctrl-C: do not wait for the shards in hand
-            for child in multiprocessing.active_children():
-                child.terminate()
-            raise
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _start_worker() -> None:
-    # Ctrl-C reaches the whole process group: die at once, without a traceback.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-
-
-def _die_with_parent() -> None:
-    """End this worker when its parent is gone: it would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-@contextlib.contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Let processes that are started inside use one thread each."""
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _part(cases: xr.Dataset, task: Task) -> xr.Dataset:
-    return cases.isel(sample=slice(task.first, task.last))
-
-
-def make_shard(cases: xr.Dataset, work: Work, path: Path, attributes: dict[str, Any]) -> Outcome:
-    """Work on one shard and write it; samples that raise are filled with NaN and reported."""
-    failed: dict[int, str] = {}
-    try:
-        made = _checked(work, cases)
-    except OptionError:
-        raise  # not the sample's fault
-    except Exception as error:
-        if cases.sizes["sample"] == 1:
-            made, failed = _failed(cases), {_ids(cases)[0]: _line(error)}
-        else:
-            made, failed = _one_by_one(cases, work)
-    made = made.assign_attrs({**made.attrs, **attributes})
-    store.save(made, path)
-    converged = made["converged"].values.astype(bool)
-    unconverged = [n for n, good in zip(_ids(cases), converged, strict=True) if not good]
-    return Outcome(cases.sizes["sample"], failed, [n for n in unconverged if n not in failed])
-
-
-def _checked(work: Work, cases: xr.Dataset) -> xr.Dataset:
-    """Do the work and check that a plugin kept its promise: valid, the same samples, in order."""
-    made = schema.validate(work(cases), "solutions")
-    if _ids(made) != _ids(cases):
-        raise SchemaError(f"samples {_ids(made)[:3]} ... came back for {_ids(cases)[:3]} ...")
-    return made
-
-
-def _one_by_one(cases: xr.Dataset, work: Work) -> tuple[xr.Dataset, dict[int, str]]:
-    parts, failed = [], {}
-    for i, number in enumerate(_ids(cases)):
-        one = cases.isel(sample=[i])
-        try:
-            parts.append(_checked(work, one))
-        except Exception as error:
-            failed[number] = _line(error)
-            parts.append(_failed(one))
-    shared = [str(n) for n in parts[0].data_vars if all(n in part for part in parts)]
-    good = next((i for i, n in enumerate(_ids(cases)) if n not in failed), 0)
-    joined = store.concatenate([part[shared] for part in parts])
-    return joined.assign_attrs(parts[good].attrs), failed
-
-
-def _failed(case: xr.Dataset) -> xr.Dataset:
-    """A solution that says that there is none."""
-    size = case.sizes
-    shape = {
-        "velocity_x": (1, size["z"], size["x_face"]),
-        "velocity_z": (1, size["z_face"], size["x"]),
-        "pressure": (1, size["z"], size["x"]),
-        "stream_function": (1, size["z_face"], size["x_face"]),
-        "residual": (1,),
-        "wall_time": (1,),
-    }
-    fields: dict[str, Any] = {name: np.full(dims, np.nan) for name, dims in shape.items()}
-    fields |= {"converged": np.zeros(1, dtype=bool), "iterations": np.zeros(1, dtype=np.int32)}
-    return make_solutions(case, fields)
-
-
-def _ids(cases: xr.Dataset) -> list[int]:
-    count = cases.sizes["sample"]
-    return cases["sample"].values.tolist() if "sample" in cases.coords else list(range(count))
-
-
-def _line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text if isinstance(error, CrystalsimError) else f"{type(error).__name__}: {text}"
 
 
 def _report(outcomes: list[Outcome]) -> None:

@@ -1,0 +1,206 @@
+"""The workers that make shards: in this process or in several, one thread each.
+
+A sample that raises is filled with NaN and reported by its number; the others go on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from . import schema, store
+from .cases import make_solutions
+from .errors import CrystalsimError, OptionError, SchemaError
+
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class Task(NamedTuple):
+    """One shard to make: the samples from `first` up to `last`."""
+
+    number: int
+    first: int
+    last: int
+
+
+class Outcome(NamedTuple):
+    """What became of a shard: the numbers of samples that failed or did not converge."""
+
+    samples: int
+    failed: dict[int, str]
+    unconverged: list[int]
+
+
+Work = Callable[[xr.Dataset], xr.Dataset]
+
+
+class Job(NamedTuple):
+    """What all shards of a folder have in common.
+
+    Attributes
+    ----------
+    cases
+        All samples.
+    work
+        Turns some of them into solutions.
+    folder
+        Where the shards go.
+    attributes
+        Provenance of every file.
+    """
+
+    cases: xr.Dataset
+    work: Work
+    folder: Path
+    attributes: dict[str, Any]
+
+    def arguments(self, task: Task) -> tuple[xr.Dataset, Work, Path, dict[str, Any]]:
+        """Arguments of `make_shard` for one task."""
+        part = self.cases.isel(sample=slice(task.first, task.last))
+        return part, self.work, store.shard_path(self.folder, task.number), self.attributes
+
+
+def run_tasks(job: Job, tasks: list[Task], workers: int) -> Iterator[Outcome]:
+    """Make shards, in several processes if there is more than one worker and one shard.
+
+    Raises
+    ------
+    CrystalsimError
+        If a worker process dies.
+    """
+    if workers > 1 and len(tasks) > 1:
+        yield from _in_processes(job, tasks, workers)
+    else:
+        for task in tasks:
+            yield make_shard(*job.arguments(task))
+
+
+def _in_processes(job: Job, tasks: list[Task], workers: int) -> Iterator[Outcome]:
+    context = multiprocessing.get_context("spawn")
+    with _one_thread_each():
+        pool = ProcessPoolExecutor(min(workers, len(tasks)), context, _start_worker)
+        try:
+            futures: list[Future[Outcome]] = [
+                pool.submit(make_shard, *job.arguments(task)) for task in tasks
+            ]
+            for future in as_completed(futures):
+                yield future.result()
+        except BrokenProcessPool:
+            raise CrystalsimError(
+                "a worker process died (killed, or out of memory); run the same command again to "
+                "go on from what is done"
+            ) from None
+        except BaseException:  # also Ctrl-C: do not wait for the shards in hand
+            for child in multiprocessing.active_children():
+                child.terminate()
+            raise
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start_worker() -> None:
+    # Ctrl-C reaches the whole process group: die at once, without a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    """End this worker when its parent is gone: it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+@contextlib.contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Let processes that are started inside use one thread each."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def make_shard(cases: xr.Dataset, work: Work, path: Path, attributes: dict[str, Any]) -> Outcome:
+    """Work on one shard and write it; samples that raise are filled with NaN and reported."""
+    failed: dict[int, str] = {}
+    try:
+        made = _checked(work, cases)
+    except OptionError:
+        raise  # not the sample's fault
+    except Exception as error:
+        if cases.sizes["sample"] == 1:
+            made, failed = _failed(cases), {_ids(cases)[0]: _line(error)}
+        else:
+            made, failed = _one_by_one(cases, work)
+    made = made.assign_attrs({**made.attrs, **attributes})
+    store.save(made, path)
+    converged = made["converged"].values.astype(bool)
+    unconverged = [n for n, good in zip(_ids(cases), converged, strict=True) if not good]
+    return Outcome(cases.sizes["sample"], failed, [n for n in unconverged if n not in failed])
+
+
+def _checked(work: Work, cases: xr.Dataset) -> xr.Dataset:
+    """Do the work and check that a plugin kept its promise: valid, the same samples, in order."""
+    made = schema.validate(work(cases), "solutions")
+    if _ids(made) != _ids(cases):
+        raise SchemaError(f"samples {_ids(made)[:3]} ... came back for {_ids(cases)[:3]} ...")
+    return made
+
+
+def _one_by_one(cases: xr.Dataset, work: Work) -> tuple[xr.Dataset, dict[int, str]]:
+    parts, failed = [], {}
+    for i, number in enumerate(_ids(cases)):
+        one = cases.isel(sample=[i])
+        try:
+            parts.append(_checked(work, one))
+        except Exception as error:
+            failed[number] = _line(error)
+            parts.append(_failed(one))
+    shared = [str(n) for n in parts[0].data_vars if all(n in part for part in parts)]
+    good = next((i for i, n in enumerate(_ids(cases)) if n not in failed), 0)
+    joined = store.concatenate([part[shared] for part in parts])
+    return joined.assign_attrs(parts[good].attrs), failed
+
+
+def _failed(case: xr.Dataset) -> xr.Dataset:
+    """A solution that says that there is none."""
+    size = case.sizes
+    shape = {
+        "velocity_x": (1, size["z"], size["x_face"]),
+        "velocity_z": (1, size["z_face"], size["x"]),
+        "pressure": (1, size["z"], size["x"]),
+        "stream_function": (1, size["z_face"], size["x_face"]),
+        "residual": (1,),
+        "wall_time": (1,),
+    }
+    fields: dict[str, Any] = {name: np.full(dims, np.nan) for name, dims in shape.items()}
+    fields |= {"converged": np.zeros(1, dtype=bool), "iterations": np.zeros(1, dtype=np.int32)}
+    return make_solutions(case, fields)
+
+
+def _ids(cases: xr.Dataset) -> list[int]:
+    count = cases.sizes["sample"]
+    return cases["sample"].values.tolist() if "sample" in cases.coords else list(range(count))
+
+
+def _line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if isinstance(error, CrystalsimError) else f"{type(error).__name__}: {text}"
