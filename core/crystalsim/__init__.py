@@ -18,7 +18,7 @@ _HOMES = {
     "hookimpl": "hookspecs",
     "iterate_cases": "cases",
     "make_cases": "cases",
-    "make_solutions": "cases",
+    "make_solutions": "solutions",
     "open": "store",
     "save": "store",
     "validate": "schema",
@@ -27,12 +27,13 @@ _HOMES = {
 __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
-    from .cases import iterate_cases, make_cases, make_solutions
+    from .cases import iterate_cases, make_cases
     from .contracts import SceneOptions
     from .grid import Grid
     from .hookspecs import Plugin, hookimpl
     from .registry import get
     from .schema import validate
+    from .solutions import make_solutions
     from .store import open, save
 
 

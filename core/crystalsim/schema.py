@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from .errors import SchemaError
 from .grid import Grid
@@ -157,8 +158,6 @@ def _structure_violations(dataset: xr.Dataset, kind: str) -> list[str]:
 
 def _crystal_violations(dataset: xr.Dataset) -> list[str]:
     """Find impossible crystals: padding, signs, outside the walls, overlaps."""
-    from .cases import overlaps
-
     found = []
     counts = dataset["crystal_count"].values
     present = np.arange(dataset.sizes["crystal"]) < counts[:, None]
@@ -205,6 +204,35 @@ def _crystal_violations(dataset: xr.Dataset) -> list[str]:
         found.append(
             f"sample {_id(dataset, sample)}: crystals {first} and {second} overlap by {-gap:g} m"
         )
+    return found
+
+
+def overlaps(
+    x: NDArray[np.float64],
+    z: NDArray[np.float64],
+    radius: NDArray[np.float64],
+    slack: float = 0.0,
+) -> list[tuple[int, int, int, float]]:
+    """Find overlapping pairs.
+
+    Parameters
+    ----------
+    x, z, radius
+        (sample, crystal) [m], NaN-padded.
+    slack
+        Overlap to let pass [m].
+
+    Returns
+    -------
+    list of (sample, first, second, gap)
+        With the negative gap between the surfaces [m].
+    """
+    found = []
+    for i in range(x.shape[0]):
+        gap = np.hypot(x[i, :, None] - x[i], z[i, :, None] - z[i])
+        gap -= radius[i, :, None] + radius[i]
+        first, second = np.nonzero(np.triu(gap < -slack, k=1))
+        found += [(i, int(a), int(b), float(gap[a, b])) for a, b in zip(first, second, strict=True)]
     return found
 
 

@@ -20,8 +20,8 @@ import numpy as np
 import xarray as xr
 
 from . import schema, store
-from .cases import make_solutions
 from .errors import CrystalsimError, OptionError, SchemaError
+from .solutions import make_solutions
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 

@@ -14,10 +14,10 @@ import xarray as xr
 from torch import Tensor, nn
 
 from .. import __version__
-from ..cases import make_solutions
 from ..contracts import OnEpoch
 from ..errors import OptionError, StoreError
 from ..options import make_options
+from ..solutions import make_solutions
 from ..stokes.operators import velocity
 from ..store import write_text
 from .batches import FEATURES, Batch, Prepared, background, features, prepare

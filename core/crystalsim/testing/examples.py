@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import xarray as xr
 
-from ..cases import make_cases, make_solutions
+from ..cases import make_cases
 from ..contracts import SceneOptions
 from ..grid import Grid
+from ..solutions import make_solutions
 from ..stokes import operators
 from ..stokes.isoviscous import solve_isoviscous
 
