@@ -124,6 +124,6 @@ def iterate_cases(cases: xr.Dataset) -> Iterator[Case]:
 
 
 def cases_only(dataset: xr.Dataset) -> xr.Dataset:
-    """Drop everything but the variables of kind ``"cases"`` and the coordinates."""
-    names = [n for n, variable in schema.VARIABLES.items() if "cases" in variable.kinds]
+    """Drop everything but what decides the flow (`schema.INPUTS`) and the coordinates."""
+    names = [name for name in schema.INPUTS if name in dataset.variables]
     return dataset[names].assign_coords(dataset.coords)

@@ -7,6 +7,7 @@ volume; viscosity harmonically by default.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from .cases import Case, iterate_cases
 from .grid import Grid
+from .schema import GIVEN_FIELDS
 
 Array = NDArray[np.float64]
 Average = Literal["harmonic", "geometric", "arithmetic", "point"]
@@ -178,6 +180,49 @@ def rasterise(case: Case, grid: Grid, average: Average = "harmonic") -> Scene:
         viscosity_corner=corner * case.matrix_viscosity,
         density_face=density,
     )
+
+
+def scenes(
+    cases: xr.Dataset, grid: Grid, average: Average = "harmonic"
+) -> Iterator[tuple[Case, Scene]]:
+    """Paint all samples, with media that are given on the grid in place of the crystals'.
+
+    Parameters
+    ----------
+    cases
+        Dataset of kind ``"cases"``. If it has `viscosity` on cells, that is the viscosity; around
+        corners it is `viscosity_corner` or the harmonic mean of the cells there. If it has
+        `density` on cells, that is the density; around horizontal faces it is `density_face` or
+        the mean of the cells above and below. What is absent comes from the crystals.
+    grid
+        Grid of the cases.
+    average
+        See `rasterise`.
+    """
+    given = {name: cases[name].values for name in GIVEN_FIELDS if name in cases.variables}
+    for i, case in enumerate(iterate_cases(cases)):
+        scene = rasterise(case, grid, average)
+        if "viscosity" in given:
+            cell = given["viscosity"][i].astype(np.float64)
+            scene = scene._replace(viscosity_cell=cell, viscosity_corner=_around_corners(cell))
+        if "viscosity_corner" in given:
+            corner = given["viscosity_corner"][i].astype(np.float64)
+            scene = scene._replace(viscosity_corner=corner)
+        if "density" in given:
+            cell = np.pad(given["density"][i].astype(np.float64), ((1, 1), (0, 0)), mode="edge")
+            face = 0.5 * (cell[1:] + cell[:-1])
+            scene = scene._replace(density_face=face - case.matrix_density)
+        if "density_face" in given:
+            face = given["density_face"][i].astype(np.float64)
+            scene = scene._replace(density_face=face - case.matrix_density)
+        yield case, scene
+
+
+def _around_corners(cell: Array) -> Array:
+    """Harmonic mean of the cells around each corner; on a wall, of those inside."""
+    fluidity = np.pad(1.0 / cell, 1, mode="edge")
+    total = fluidity[1:, 1:] + fluidity[1:, :-1] + fluidity[:-1, 1:] + fluidity[:-1, :-1]
+    return np.divide(4.0, total, out=np.full(total.shape, np.inf), where=total > 0)
 
 
 def _mean_contrast(

@@ -30,7 +30,7 @@ class Variable(NamedTuple):
     kinds
         Kinds of dataset that must have it.
     sign
-        ``"positive"``, ``"nonnegative"`` or ``""``.
+        ``"positive"``, ``"nonnegative"``, ``"positive or infinite"`` or ``""``.
     """
 
     dims: tuple[str, ...]
@@ -49,12 +49,38 @@ VARIABLES: dict[str, Variable] = {
     "crystal_z": Variable(_CRYSTAL, "m", "vertical position of the crystal's centre", _BOTH),
     "crystal_radius": Variable(_CRYSTAL, "m", "radius of the crystal", _BOTH, "positive"),
     "crystal_density": Variable(_CRYSTAL, "kg m-3", "density of the crystal", _BOTH, "positive"),
-    "crystal_viscosity": Variable(_CRYSTAL, "Pa s", "viscosity of the crystal", _BOTH, "positive"),
+    "crystal_viscosity": Variable(
+        _CRYSTAL, "Pa s", "viscosity of the crystal", _BOTH, "positive or infinite"
+    ),
     "crystal_count": Variable(("sample",), "1", "number of crystals", _BOTH, "nonnegative"),
     "matrix_density": Variable(("sample",), "kg m-3", "density of the magma", _BOTH, "positive"),
     "matrix_viscosity": Variable(("sample",), "Pa s", "viscosity of the magma", _BOTH, "positive"),
     "gravity": Variable(
         ("sample",), "m s-2", "acceleration of gravity, downward", _BOTH, "nonnegative"
+    ),
+    "viscosity": Variable(
+        ("sample", "z", "x"),
+        "Pa s",
+        "viscosity, given instead of the crystals'",
+        (),
+        "positive or infinite",
+    ),
+    "viscosity_corner": Variable(
+        ("sample", "z_face", "x_face"),
+        "Pa s",
+        "viscosity around corners, where not the mean",
+        (),
+        "positive or infinite",
+    ),
+    "density": Variable(
+        ("sample", "z", "x"), "kg m-3", "density, given instead of the crystals'", (), "positive"
+    ),
+    "density_face": Variable(
+        ("sample", "z_face", "x"),
+        "kg m-3",
+        "density around horizontal faces, where not the mean",
+        (),
+        "positive",
     ),
     "crystal_fraction": Variable(
         ("sample", "z", "x"), "1", "area fraction of crystals", ("solutions",), "nonnegative"
@@ -83,6 +109,13 @@ VARIABLES: dict[str, Variable] = {
     "iterations": Variable(("sample",), "1", "iterations of the solver", (), "nonnegative"),
     "wall_time": Variable(("sample",), "s", "time for the sample", (), "nonnegative"),
 }
+
+
+GIVEN_FIELDS = ("viscosity", "viscosity_corner", "density", "density_face")
+"""Optional variables of cases: media that no crystals describe; see `scene.scenes`."""
+
+INPUTS = (*(n for n, variable in VARIABLES.items() if "cases" in variable.kinds), *GIVEN_FIELDS)
+"""Everything that decides the flow; solvers hand it on."""
 
 
 def attributes(name: str) -> dict[str, str]:
@@ -166,21 +199,22 @@ def _crystal_violations(dataset: xr.Dataset) -> list[str]:
             f"crystal_count is up to {counts.max()} but there are "
             f"{dataset.sizes['crystal']} crystals at most"
         ]
-    for name, variable in VARIABLES.items():
-        if name not in dataset.variables or "cases" not in variable.kinds:
+    for name in INPUTS:
+        if name not in dataset.variables:
             continue
-        values = dataset[name].values
+        variable, values = VARIABLES[name], dataset[name].values
         padded = variable.dims == _CRYSTAL
-        bad = ~np.isfinite(values) & (present if padded else True)
-        if variable.sign == "positive":
+        rigid = variable.sign.endswith("infinite")
+        bad = (np.isnan(values) if rigid else ~np.isfinite(values)) & (present if padded else True)
+        if variable.sign.startswith("positive"):
             bad |= values <= 0
         elif variable.sign == "nonnegative":
             bad |= values < 0
         for where in np.argwhere(bad)[:3]:
             found.append(
-                f"sample {_id(dataset, where[0])}{_crystal(where)}: {name} = "
-                f"{values[tuple(where)]:g} {variable.units}; expected a finite"
-                f"{' ' + variable.sign if variable.sign else ''} number"
+                f"sample {_id(dataset, where[0])}{_crystal(where) if padded else ''}: {name} = "
+                f"{values[tuple(where)]:g} {variable.units}; expected a "
+                f"{variable.sign or 'finite'} number"
             )
         if padded and np.isfinite(values[~present]).any():
             found.append(f"{name} has values beyond crystal_count; expected NaN there")

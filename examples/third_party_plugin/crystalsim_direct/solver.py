@@ -19,10 +19,10 @@ import scipy.sparse.linalg
 import xarray as xr
 from numpy.typing import NDArray
 
-from crystalsim import Grid, iterate_cases, make_solutions
+from crystalsim import Grid, make_solutions
 from crystalsim.cases import Case
 from crystalsim.errors import SchemaError
-from crystalsim.scene import rasterise
+from crystalsim.scene import Scene, scenes
 from crystalsim.schema import VARIABLES
 from crystalsim.stokes.extra_stress import scales, unit_grid
 from crystalsim.stokes.operators import stream_function_from_velocity
@@ -56,22 +56,21 @@ class DirectSolver:
         fields = {
             name: np.zeros([cases.sizes[dim] for dim in VARIABLES[name].dims]) for name in COMPUTED
         }
-        for i, case in enumerate(iterate_cases(cases)):
-            if not np.isfinite(case.viscosity).all():
+        for i, (case, scene) in enumerate(scenes(cases, grid, self.options.average)):
+            if not np.isfinite(scene.viscosity_cell).all():
                 raise SchemaError(
                     f"sample {cases['sample'].values[i]}: crystal_viscosity = inf Pa s; solver "
                     "'direct' expects a finite number (1e4 times the magma's is nearly rigid)"
                 )
-            for name, values in self._solve_one(case, grid).items():
+            for name, values in self._solve_one(case, scene, grid).items():
                 fields[name][i] = values
         converged = fields["residual"] <= self.options.tolerance
         return make_solutions(
             cases, {**fields, "converged": converged}, attributes={"source": "crystalsim-direct"}
         )
 
-    def _solve_one(self, case: Case, grid: Grid) -> dict[str, Array | float]:
+    def _solve_one(self, case: Case, scene: Scene, grid: Grid) -> dict[str, Array | float]:
         start = time.perf_counter()
-        scene = rasterise(case, grid, self.options.average)
         unit = scales(scene, grid, case.matrix_viscosity, case.gravity)
         cell = scene.viscosity_cell / case.matrix_viscosity
         corner = scene.viscosity_corner / case.matrix_viscosity
