@@ -31,6 +31,11 @@ class BuiltinOptions:
         Literal["double", "single"],
         Meta(description="of the arithmetic and of the fields; single halves time and files"),
     ] = "double"
+    device: Annotated[
+        Literal["cpu", "cuda", "auto"],
+        Meta(description="cuda solves batches in torch; auto does if torch finds a GPU"),
+    ] = "cpu"
+    batch: Annotated[int, Meta(ge=1, description="samples that a GPU solves at once")] = 32
 
 
 @hookimpl

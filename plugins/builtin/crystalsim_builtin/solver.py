@@ -1,14 +1,19 @@
-"""The built-in solver: one sample after another, one thread."""
+"""The built-in solver: one sample after another on a processor, batches on a GPU."""
 
 from __future__ import annotations
 
+import importlib.util
+import itertools
 import time
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from crystalsim import Grid, make_solutions
 from crystalsim.cases import Case
+from crystalsim.errors import OptionError
 from crystalsim.scene import Scene, scenes
 from crystalsim.schema import VARIABLES
 from crystalsim.stokes.extra_stress import ExtraStressSystem
@@ -25,6 +30,16 @@ FIELDS = (
     "pressure",
     "stream_function",
 )
+
+
+class Flow(NamedTuple):
+    """Flow of one sample in SI units, and what it took."""
+
+    stream_function: np.ndarray
+    pressure: np.ndarray
+    iterations: int
+    residual: float
+    wall_time: float
 
 
 class BuiltinSolver:
@@ -57,52 +72,113 @@ class BuiltinSolver:
             )
             for name in FIELDS
         }
-        report = {
-            "converged": np.zeros(samples, dtype=bool),
+        report: dict[str, np.ndarray] = {
             "residual": np.zeros(samples),
             "iterations": np.zeros(samples, dtype=np.int32),
             "wall_time": np.zeros(samples),
         }
-        start = time.perf_counter()
-        for i, (case, scene) in enumerate(scenes(cases, grid, self.options.average)):
-            solution, result = self._solve_one(case, scene, grid)
-            for name, values in solution.items():
-                fields[name][i] = values
-            report["converged"][i] = result.residual <= self.options.tolerance
-            report["residual"][i] = result.residual
-            report["iterations"][i] = result.iterations
-            start, before = time.perf_counter(), start
-            report["wall_time"][i] = start - before
+        device = self._device()
+        painted = scenes(cases, grid, self.options.average)
+        flows = (
+            self._one_by_one(painted, grid)
+            if device is None
+            else self._batches(painted, grid, device)
+        )
+        for i, (scene, flow) in enumerate(flows):
+            fields["crystal_fraction"][i], fields["phase"][i] = scene.fraction, scene.phase
+            fields["stream_function"][i], fields["pressure"][i] = (
+                flow.stream_function,
+                flow.pressure,
+            )
+            fields["velocity_x"][i], fields["velocity_z"][i] = velocity(
+                flow.stream_function, grid.hx, grid.hz
+            )
+            for name in report:
+                report[name][i] = getattr(flow, name)
+        converged = report["residual"] <= self.options.tolerance
         source = f"crystalsim-builtin, {self.options.average} means of the viscosity"
-        return make_solutions(cases, {**fields, **report}, attributes={"source": source})
+        return make_solutions(
+            cases, {**fields, **report, "converged": converged}, attributes={"source": source}
+        )
 
     @property
     def _dtype(self) -> type[np.floating]:
         return np.float32 if self.options.precision == "single" else np.float64
 
-    def _solve_one(
-        self, case: Case, scene: Scene, grid: Grid
-    ) -> tuple[dict[str, np.ndarray], conjugate_gradients.Result]:
-        system = ExtraStressSystem(
-            scene,
-            grid,
-            # The weakest medium as reference keeps the operator positive definite.
-            reference_viscosity=min(scene.viscosity_cell.min(), scene.viscosity_corner.min()),
-            gravity=case.gravity,
-            dtype=self._dtype,
-        )
-        result = conjugate_gradients.solve(
-            system, self.options.tolerance, self.options.maximum_iterations
-        )
-        units = system.scales
-        psi = pad_walls(result.stream_function).astype(np.float64) * units.velocity * units.length
-        velocity_x, velocity_z = velocity(psi, grid.hx, grid.hz)
-        pressure = system.pressure(result.stream_function, result.extra_stress) * units.stress
-        return {
-            "crystal_fraction": scene.fraction,
-            "phase": scene.phase,
-            "stream_function": psi,
-            "velocity_x": velocity_x,
-            "velocity_z": velocity_z,
-            "pressure": pressure,
-        }, result
+    def _device(self) -> str | None:
+        """Device for torch, or None for NumPy on the processor."""
+        if self.options.device == "cpu":
+            return None
+        missing = "torch is not installed"
+        if importlib.util.find_spec("torch"):
+            import torch
+
+            if torch.cuda.is_available():
+                return "cuda"
+            missing = "torch finds no GPU here"
+        if self.options.device == "cuda":
+            raise OptionError(f"option solver.device = 'cuda': {missing}")
+        return None
+
+    def _one_by_one(
+        self, painted: Iterable[tuple[Case, Scene]], grid: Grid
+    ) -> Iterator[tuple[Scene, Flow]]:
+        start = time.perf_counter()
+        for case, scene in painted:
+            system = ExtraStressSystem(
+                scene,
+                grid,
+                # The weakest medium as reference keeps the operator positive definite.
+                reference_viscosity=min(scene.viscosity_cell.min(), scene.viscosity_corner.min()),
+                gravity=case.gravity,
+                dtype=self._dtype,
+            )
+            result = conjugate_gradients.solve(
+                system, self.options.tolerance, self.options.maximum_iterations
+            )
+            units = system.scales
+            psi = pad_walls(result.stream_function).astype(np.float64)
+            pressure = system.pressure(result.stream_function, result.extra_stress)
+            start, before = time.perf_counter(), start
+            yield (
+                scene,
+                Flow(
+                    psi * (units.velocity * units.length),
+                    pressure * units.stress,
+                    result.iterations,
+                    result.residual,
+                    start - before,
+                ),
+            )
+
+    def _batches(
+        self, painted: Iterable[tuple[Case, Scene]], grid: Grid, device: str
+    ) -> Iterator[tuple[Scene, Flow]]:
+        import torch
+
+        from .batched import solve_batch
+
+        remaining = iter(painted)
+        start = time.perf_counter()
+        while batch := list(itertools.islice(remaining, self.options.batch)):
+            found = solve_batch(
+                [scene for _, scene in batch],
+                [case.gravity for case, _ in batch],
+                grid,
+                tolerance=self.options.tolerance,
+                maximum_iterations=self.options.maximum_iterations,
+                device=device,
+                dtype=torch.float32 if self.options.precision == "single" else torch.float64,
+            )
+            start, before = time.perf_counter(), start
+            for i, (_, scene) in enumerate(batch):
+                yield (
+                    scene,
+                    Flow(
+                        found.stream_function[i],
+                        found.pressure[i],
+                        int(found.iterations[i]),
+                        float(found.residual[i]),
+                        (start - before) / len(batch),
+                    ),
+                )

@@ -1,0 +1,186 @@
+"""Many samples at once in torch: the same equations and iteration, for a GPU.
+
+Fields cover the whole grid, with zeros where there is no extra stress: on a GPU that is simpler and
+cheaper than a support of its own for each sample. Every sample has its own step lengths and stops by itself.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from crystalsim import Grid
+from crystalsim.scene import Scene
+from crystalsim.stokes.extra_stress import scales, unit_grid
+from crystalsim.stokes.operators import (
+    buoyancy_curl,
+    force,
+    pad_walls,
+    strain_rate,
+    strain_rate_adjoint,
+)
+from crystalsim.stokes.torch_isoviscous import TorchIsoviscousOperator
+
+_SHIFT = 0.5
+"""See `conjugate_gradients`."""
+
+
+class BatchResult(NamedTuple):
+    """What the iteration reached, in SI units.
+
+    Attributes
+    ----------
+    stream_function, pressure
+        (sample, z_face, x_face) and (sample, z, x).
+    iterations, residual
+        (sample); see `conjugate_gradients.Result`.
+    """
+
+    stream_function: np.ndarray
+    pressure: np.ndarray
+    iterations: np.ndarray
+    residual: np.ndarray
+
+
+class BatchedSystem:
+    """Equations of the extra stress for several scenes on one grid.
+
+    Vectors hold cells first, then interior corners (sample, nz * nx + (nz - 1) * (nx - 1)).
+
+    Parameters
+    ----------
+    scenes
+        Viscosity and density, in SI units.
+    gravity
+        Of each scene [m s-2].
+    grid
+        Their grid.
+    device, dtype
+        Where and how to compute.
+    """
+
+    def __init__(
+        self,
+        scenes: list[Scene],
+        gravity: list[float],
+        grid: Grid,
+        device: torch.device | str,
+        dtype: torch.dtype,
+    ) -> None:
+        unit = unit_grid(grid)
+        self._hx, self._hz, self._cells = unit.hx, unit.hz, grid.nz * grid.nx
+        self._shape = (len(scenes), grid.nz, grid.nx)
+        self._operator = TorchIsoviscousOperator(unit, device=device, dtype=dtype)
+        weakest = [min(s.viscosity_cell.min(), s.viscosity_corner.min()) for s in scenes]
+        self.scales = [
+            scales(s, grid, eta, g) for s, eta, g in zip(scenes, weakest, gravity, strict=True)
+        ]
+
+        def move(arrays: list[np.ndarray]) -> Tensor:
+            return torch.from_numpy(np.stack(arrays)).to(device, dtype)
+
+        driven = [
+            float(g > 0) * s.density_face / u.density
+            for s, g, u in zip(scenes, gravity, self.scales, strict=True)
+        ]
+        self._density = move(driven)
+        excess = [_excess(s, eta) for s, eta in zip(scenes, weakest, strict=True)]
+        # Formed in double precision: single has no place for a crystal's graze of a cell.
+        support = [values > 0 for values in excess]
+        self.support = move([np.where(s, 1.0, 0.0) for s in support])
+        safe = [np.where(s, values, 1.0) for s, values in zip(support, excess, strict=True)]
+        self.compliance = move([1.0 / values for values in safe]) * self.support
+        self.isoviscous = self._operator.solve(-buoyancy_curl(self._density, self._hx))
+        self.right_hand_side = self.gather(self.isoviscous)
+
+    def gather(self, psi: Tensor) -> Tensor:
+        """Strain rate where there is extra stress (sample, vector)."""
+        normal, shear = strain_rate(pad_walls(psi), self._hx, self._hz)
+        return torch.cat([normal.flatten(1), shear.flatten(1)], dim=1) * self.support
+
+    def scatter(self, stress: Tensor) -> tuple[Tensor, Tensor]:
+        """Fields on cells and interior corners of a vector."""
+        samples, nz, nx = self._shape
+        return (
+            stress[:, : self._cells].reshape(samples, nz, nx),
+            stress[:, self._cells :].reshape(samples, nz - 1, nx - 1),
+        )
+
+    def apply(self, stress: Tensor) -> tuple[Tensor, Tensor]:
+        """Apply the operator; gives its image and the response of the stream function."""
+        psi = self._operator.solve(strain_rate_adjoint(*self.scatter(stress), self._hx, self._hz))
+        return self.compliance * stress + self.gather(psi), psi
+
+    def pressure(self, psi: Tensor, stress: Tensor) -> Tensor:
+        """Pressure (sample, nz, nx) in units of each sample's stress."""
+        normal, shear = strain_rate(pad_walls(psi), self._hx, self._hz)
+        extra_normal, extra_shear = self.scatter(stress)
+        total = normal + extra_normal, shear + extra_shear
+        return self._operator.pressure(*force(*total, self._density, 1.0, self._hx, self._hz))
+
+
+def solve_batch(
+    scenes: list[Scene],
+    gravity: list[float],
+    grid: Grid,
+    *,
+    tolerance: float,
+    maximum_iterations: int,
+    device: torch.device | str,
+    dtype: torch.dtype,
+) -> BatchResult:
+    """Solve several scenes by conjugate gradients; see `conjugate_gradients.solve`."""
+    system = BatchedSystem(scenes, gravity, grid, device, dtype)
+    psi, residual = system.isoviscous.clone(), system.right_hand_side.clone()
+    stress = torch.zeros_like(residual)
+    inverse = system.support / (system.compliance + _SHIFT)
+    direction = inverse * residual
+    size = start = _dot(residual, direction)
+    driving = psi.flatten(1).norm(dim=1)
+    iterations = torch.zeros_like(size)
+    relative = (start > 0).to(size.dtype)
+    for _ in range(maximum_iterations):
+        going = relative > tolerance
+        if not bool(going.any()):
+            break
+        image, response = system.apply(direction)
+        step = torch.where(going, size / _safe(_dot(direction, image)), 0.0)
+        stress += step[:, None] * direction
+        psi -= step[:, None, None] * response
+        residual -= step[:, None] * image
+        scaled = inverse * residual
+        last, size = size, torch.where(going, _dot(residual, scaled), size)
+        direction = scaled + (size / _safe(last))[:, None] * direction
+        iterations += going
+        now = torch.sqrt(size / _safe(start)) * driving / _safe(psi.flatten(1).norm(dim=1))
+        relative = torch.where(going, now, relative)
+    units = system.scales
+    psi_scale = np.array([u.velocity * u.length for u in units])[:, None, None]
+    pressure_scale = np.array([u.stress for u in units])[:, None, None]
+    pressure = system.pressure(psi, stress)
+    return BatchResult(
+        pad_walls(psi).cpu().numpy().astype(np.float64) * psi_scale,
+        pressure.cpu().numpy().astype(np.float64) * pressure_scale,
+        iterations.cpu().numpy().astype(np.int32),
+        relative.cpu().numpy().astype(np.float64),
+    )
+
+
+def _excess(scene: Scene, reference_viscosity: float) -> np.ndarray:
+    """Viscosity over that of the reference, less one, as a vector."""
+    corner = scene.viscosity_corner[1:-1, 1:-1]
+    return (
+        np.concatenate([scene.viscosity_cell.ravel(), corner.ravel()]) / reference_viscosity - 1.0
+    )
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    return (a * b).sum(dim=1)
+
+
+def _safe(values: Tensor) -> Tensor:
+    """Keep samples in which nothing moves from dividing by zero."""
+    return torch.where(values > 0, values, torch.ones_like(values))
