@@ -1,7 +1,8 @@
 """Many samples at once in torch: the same equations and iteration, for a GPU.
 
 Fields cover the whole grid, with zeros where there is no extra stress: on a GPU that is simpler and
-cheaper than a support of its own for each sample. Every sample has its own step lengths and stops by itself.
+cheaper than a support of its own for each sample. Every sample has its own step lengths and stops
+by itself.
 """
 
 from __future__ import annotations
