@@ -114,14 +114,20 @@ class ExtraStressSystem:
         corner = scene.viscosity_corner[1:-1, 1:-1] / reference_viscosity - 1.0
         self._cells, self._corners = np.nonzero(cell), np.nonzero(corner)
         excess = np.concatenate([cell[self._cells], corner[self._corners]])
-        self._strain_rate = _strain_rate_matrix(self._cells, self._corners, unit).astype(dtype)
+        self._rows = _touched_rows(self._cells, self._corners, grid.nz)
+        matrix = _strain_rate_matrix(self._cells, self._corners, self._rows, unit)
+        self._strain_rate = matrix.astype(dtype)
         self._curl = self._strain_rate.T.tocsr()
         self.compliance: Array = (1.0 / excess).astype(dtype)
         self.right_hand_side: Array = self.gather(self.isoviscous)
 
+    def restrict(self, psi: Array) -> Array:
+        """Rows of a stream function (nz - 1, nx - 1) that the support touches (row, nx - 1)."""
+        return np.asarray(psi[self._rows])
+
     def gather(self, psi: Array) -> Array:
         """Strain rate on the support (support) of a stream function (nz - 1, nx - 1)."""
-        return np.asarray(self._strain_rate @ pad_walls(psi).ravel())
+        return np.asarray(self._strain_rate @ self.restrict(psi).ravel())
 
     def scatter(self, stress: Array) -> tuple[Array, Array]:
         """Put a vector on the support into fields on cells and interior corners."""
@@ -134,9 +140,9 @@ class ExtraStressSystem:
 
     def response(self, stress: Array) -> Array:
         """Stream function ``K0**-1 S' t`` that an extra stress takes away (nz - 1, nx - 1)."""
-        nz, nx = self.isoviscous.shape
-        curl = (self._curl @ stress).reshape(nz + 2, nx + 2)
-        return self._operator.solve(curl[1:-1, 1:-1])
+        curl = np.zeros_like(self.isoviscous)
+        curl[self._rows] = (self._curl @ stress).reshape(self._rows.size, self.isoviscous.shape[1])
+        return self._operator.solve(curl)
 
     def apply(self, stress: Array) -> tuple[Array, Array]:
         """Apply the operator.
@@ -146,10 +152,16 @@ class ExtraStressSystem:
         image
             ``(D**-1 + Gamma) t`` on the support.
         psi
-            ``K0**-1 S' t``, see `response`.
+            ``K0**-1 S' t`` on the rows that the support touches, see `restrict`.
         """
-        psi = self.response(stress)
-        return self.compliance * stress + self.gather(psi), psi
+        curl = (self._curl @ stress).reshape(self._rows.size, self.isoviscous.shape[1])
+        if 2 * self._rows.size > self.isoviscous.shape[0]:
+            full = np.zeros_like(self.isoviscous)
+            full[self._rows] = curl
+            psi = self.restrict(self._operator.solve(full))
+        else:
+            psi = self._operator.solve_rows(curl, self._rows)
+        return self.compliance * stress + self._strain_rate @ psi.ravel(), psi
 
     def dilute(self) -> Array:
         """Extra stress of each crystal as if it were alone in a uniform strain (support).
@@ -180,14 +192,23 @@ class ExtraStressSystem:
         )
 
 
+def _touched_rows(
+    cells: tuple[Array, ...], corners: tuple[Array, ...], nz: int
+) -> NDArray[np.intp]:
+    """Rows of interior corners that the strain rate there takes values from."""
+    near = [cells[0] - 1, cells[0], corners[0] - 1, corners[0], corners[0] + 1]
+    rows = np.unique(np.concatenate(near))
+    return rows[(rows >= 0) & (rows < nz - 1)]
+
+
 def _strain_rate_matrix(
-    cells: tuple[Array, ...], corners: tuple[Array, ...], grid: Grid
+    cells: tuple[Array, ...], corners: tuple[Array, ...], rows: NDArray[np.intp], grid: Grid
 ) -> scipy.sparse.csr_array:
-    """`strain_rate` as a matrix from all corners to some cells and interior corners."""
+    """`strain_rate` as a matrix from some rows of interior corners to cells and corners."""
     row = grid.nx + 1
     at_cell = cells[0] * row + cells[1]
     at_corner = (corners[0] + 1) * row + corners[1] + 1
-    columns = np.concatenate(
+    every = np.concatenate(
         [
             (at_cell[:, None] + [0, 1, row, row + 1]).ravel(),
             (at_corner[:, None] + [-row, -1, 0, 1, row]).ravel(),
@@ -206,5 +227,12 @@ def _strain_rate_matrix(
             4 * at_cell.size + 5 * np.arange(at_corner.size + 1),
         ]
     )
-    shape = (at_cell.size + at_corner.size, row * (grid.nz + 1))
+    inner = grid.nx - 1
+    place = np.full((grid.nz + 1, row), -1)
+    place[rows + 1, 1:-1] = np.arange(rows.size * inner).reshape(rows.size, inner)
+    columns = place.ravel()[every]
+    # The stream function is zero on the walls: what is taken from there counts for nothing.
+    values[columns < 0] = 0.0
+    columns[columns < 0] = 0
+    shape = (at_cell.size + at_corner.size, rows.size * inner)
     return scipy.sparse.csr_array((values, columns, starts), shape=shape)

@@ -54,6 +54,25 @@ class IsoviscousOperator:
         modes *= self._inverse
         return scipy.fft.dstn(modes, type=1, axes=(-2, -1), overwrite_x=True)
 
+    def solve_rows(self, rhs: NDArray[Any], rows: NDArray[np.intp]) -> NDArray[Any]:
+        """Solve for a right-hand side on some rows of interior corners, on those rows alone.
+
+        Transforms in x skip the other rows; in z a product with as many columns of the sine matrix
+        takes the place of the transform, which is faster for up to about half of the rows.
+
+        Parameters
+        ----------
+        rhs
+            On the rows (row, nx - 1); zero elsewhere.
+        rows
+            Which of the nz - 1 rows.
+        """
+        sines = _sines(self.grid.nz, rhs.dtype.str)[rows]
+        modes = sines.T @ scipy.fft.dst(rhs, type=1, axis=-1)
+        # The unnormalised transform has twice the sine.
+        modes *= 4.0 * self._inverse
+        return scipy.fft.dst(sines @ modes, type=1, axis=-1, overwrite_x=True)
+
     def pressure(
         self, force_x: NDArray[np.float64], force_z: NDArray[np.float64]
     ) -> NDArray[np.float64]:
@@ -78,6 +97,14 @@ class IsoviscousOperator:
         modes = scipy.fft.dctn(source, type=2, axes=(-2, -1), norm="ortho", overwrite_x=True)
         modes *= -self._inverse_poisson
         return scipy.fft.idctn(modes, type=2, axes=(-2, -1), norm="ortho", overwrite_x=True)
+
+
+@functools.lru_cache(maxsize=4)
+def _sines(cells: int, dtype: str) -> NDArray[Any]:
+    """Sine of ``pi i j / cells`` (cells - 1, cells - 1)."""
+    numbers = np.arange(1, cells)
+    # Reduced to one period in integers: the sine of large arguments would lose digits.
+    return np.sin(np.pi / cells * (np.outer(numbers, numbers) % (2 * cells))).astype(dtype)
 
 
 @functools.lru_cache(maxsize=8)

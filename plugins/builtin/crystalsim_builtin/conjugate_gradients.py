@@ -30,8 +30,9 @@ class Result(NamedTuple):
         Applications of the operator.
     residual
         Norm of the residual over that of the right-hand side, both weighted by the preconditioner,
-        times the norm of the isoviscous stream function over that of the solution: relative to the
-        flow that is left where most of the domain is stiffer than the reference.
+        times the norm of the isoviscous stream function over that of the solution, around the
+        support: relative to the flow that is left where most of the domain is stiffer than the
+        reference.
     """
 
     stream_function: NDArray[Any]
@@ -42,7 +43,7 @@ class Result(NamedTuple):
 
 def solve(system: ExtraStressSystem, tolerance: float, maximum_iterations: int) -> Result:
     """Solve for the extra stress until the relative residual is below `tolerance`."""
-    psi = system.isoviscous.copy()
+    flow = system.restrict(system.isoviscous)
     residual = system.right_hand_side.copy()
     stress = np.zeros_like(residual)
     inverse = 1.0 / (system.compliance + _SHIFT)
@@ -50,16 +51,17 @@ def solve(system: ExtraStressSystem, tolerance: float, maximum_iterations: int) 
     size = start = float(residual @ direction)
     iterations = 0
     relative = 1.0 if start > 0 else 0.0
-    driving = float(np.linalg.norm(psi))
+    driving = float(np.linalg.norm(flow))
     while relative > tolerance and iterations < maximum_iterations:
         image, response = system.apply(direction)
         step = size / float(direction @ image)
         stress += step * direction
-        psi -= step * response
+        flow -= step * response
         residual -= step * image
         scaled = inverse * residual
         last, size = size, float(residual @ scaled)
         direction = scaled + (size / last) * direction
         iterations += 1
-        relative = float(np.sqrt(size / start)) * driving / float(np.linalg.norm(psi))
+        relative = float(np.sqrt(size / start)) * driving / float(np.linalg.norm(flow))
+    psi = system.isoviscous - system.response(stress)
     return Result(psi, stress, iterations, relative)
