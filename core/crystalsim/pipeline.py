@@ -198,7 +198,14 @@ def _solutions(config: RunConfig, folder: Path, workers: int) -> dict[str, Path]
             store.save(cases, path)
         logger.info("%s samples", split)
         cases = store.open(path, "cases")
-        solve_cases(cases, config.solver, made[split], workers=workers, seed=seeds[split])
+        solve_cases(
+            cases,
+            config.solver,
+            made[split],
+            workers=workers,
+            seed=seeds[split],
+            compress=True,
+        )
         registry().broadcast(
             "crystalsim_dataset_ready",
             run=folder,
@@ -222,7 +229,7 @@ def _results(
     path = folder / "predictions" / f"{label}.nc"
     if not path.is_file():
         model, table = load_model(source)
-        predict_cases(test, model, path, config=table)
+        predict_cases(test, model, path, config=table, compress=True)
     prediction = store.open(path)
     scores = {}
     for evaluator in config.evaluators:

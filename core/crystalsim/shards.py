@@ -36,6 +36,7 @@ def solve_cases(
     shard: tuple[int, int] = (1, 1),
     shard_size: int = SHARD_SIZE,
     seed: int | None = None,
+    compress: bool = False,
 ) -> bool:
     """Solve cases into a file or a folder of shards.
 
@@ -56,6 +57,8 @@ def solve_cases(
         Samples in a shard.
     seed
         Noted in the files.
+    compress
+        Whether to deflate the files; see `store.save`.
 
     Returns
     -------
@@ -82,6 +85,7 @@ def solve_cases(
         workers=workers,
         shard=shard,
         shard_size=shard_size,
+        compress=compress,
     )
 
 
@@ -92,6 +96,7 @@ def predict_cases(
     *,
     config: dict[str, Any],
     shard_size: int = SHARD_SIZE,
+    compress: bool = False,
 ) -> None:
     """Predict cases with a model in this process into a file or a folder of shards."""
     attributes = store.provenance({"model": config})
@@ -104,6 +109,7 @@ def predict_cases(
         workers=1,
         shard=(1, 1),
         shard_size=shard_size,
+        compress=compress,
     )
 
 
@@ -134,6 +140,7 @@ def _make_shards(
     workers: int,
     shard: tuple[int, int],
     shard_size: int,
+    compress: bool,
 ) -> bool:
     samples = cases.sizes["sample"]
     single = output.suffix == ".nc"
@@ -156,7 +163,9 @@ def _make_shards(
     _claim(folder, manifest, hidden=single)
     todo = [t for t in tasks[shard[0] - 1 :: shard[1]] if not _done(folder, t)]
     try:
-        outcomes = list(_work_through(Job(inputs, work, folder, attributes), todo, workers))
+        outcomes = list(
+            _work_through(Job(inputs, work, folder, attributes, compress), todo, workers)
+        )
         if outcomes and all(len(o.failed) == o.samples for o in outcomes):
             for task in todo:
                 store.shard_path(folder, task.number).unlink(missing_ok=True)
@@ -169,7 +178,7 @@ def _make_shards(
     missing = [t for t in tasks if not store.shard_path(folder, t.number).is_file()]
     if not missing and single:
         parts = [store.read_file(store.shard_path(folder, t.number)) for t in tasks]
-        store.save(store.concatenate(parts), output)
+        store.save(store.concatenate(parts), output, compress=compress)
         shutil.rmtree(folder)
     return not missing
 

@@ -58,17 +58,21 @@ class Job(NamedTuple):
         Where the shards go.
     attributes
         Provenance of every file.
+    compress
+        Whether to deflate the files; see `store.save`.
     """
 
     cases: xr.Dataset
     work: Work
     folder: Path
     attributes: dict[str, Any]
+    compress: bool
 
-    def arguments(self, task: Task) -> tuple[xr.Dataset, Work, Path, dict[str, Any]]:
+    def arguments(self, task: Task) -> tuple[xr.Dataset, Work, Path, dict[str, Any], bool]:
         """Arguments of `make_shard` for one task."""
         part = self.cases.isel(sample=slice(task.first, task.last))
-        return part, self.work, store.shard_path(self.folder, task.number), self.attributes
+        path = store.shard_path(self.folder, task.number)
+        return part, self.work, path, self.attributes, self.compress
 
 
 def run_tasks(job: Job, tasks: list[Task], workers: int) -> Iterator[Outcome]:
@@ -138,7 +142,9 @@ def _one_thread_each() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def make_shard(cases: xr.Dataset, work: Work, path: Path, attributes: dict[str, Any]) -> Outcome:
+def make_shard(
+    cases: xr.Dataset, work: Work, path: Path, attributes: dict[str, Any], compress: bool
+) -> Outcome:
     """Work on one shard and write it; samples that raise are filled with NaN and reported."""
     failed: dict[int, str] = {}
     try:
@@ -151,7 +157,7 @@ def make_shard(cases: xr.Dataset, work: Work, path: Path, attributes: dict[str, 
         else:
             made, failed = _one_by_one(cases, work)
     made = made.assign_attrs({**made.attrs, **attributes})
-    store.save(made, path)
+    store.save(made, path, compress=compress)
     converged = made["converged"].values.astype(bool)
     unconverged = [n for n, good in zip(_ids(cases), converged, strict=True) if not good]
     return Outcome(cases.sizes["sample"], failed, [n for n in unconverged if n not in failed])

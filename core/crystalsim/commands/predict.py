@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .common import output_option
+from .common import compress_option, output_option
 
 
 @click.command(
@@ -20,7 +20,8 @@ from .common import output_option
     "--model", required=True, help="Folder of a trained model or run, or a model without training."
 )
 @output_option("File (.nc), or folder of shards for many samples.")
-def command(cases: Path, model: str, output: Path) -> None:
+@compress_option
+def command(cases: Path, model: str, output: Path, compress: bool) -> None:
     """Predict the samples of CASES (a file or folder) with a model."""
     from .. import store
     from ..checkpoints import load_model
@@ -28,5 +29,5 @@ def command(cases: Path, model: str, output: Path) -> None:
 
     loaded, table = load_model(model)
     dataset = store.open(cases, "cases")
-    predict_cases(dataset, loaded, output, config=table)
+    predict_cases(dataset, loaded, output, config=table, compress=compress)
     click.echo(f"{output}: {dataset.sizes['sample']} samples")

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..config import default_workers
-from .common import configured, output_option, plugin_table, tables
+from .common import compress_option, configured, output_option, plugin_table, tables
 
 
 @click.command(
@@ -22,6 +22,7 @@ from .common import configured, output_option, plugin_table, tables
 @output_option("File (.nc), or folder of shards for many samples.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes [all cores].")
 @click.option("--shard", default="1/1", metavar="I/N", help="Make every N-th shard from the I-th.")
+@compress_option
 @click.option("--shard-size", type=click.IntRange(min=1), help="Samples in a shard [64].")
 def command(
     cases: Path,
@@ -32,6 +33,7 @@ def command(
     workers: int | None,
     shard: str,
     shard_size: int | None,
+    compress: bool,
 ) -> None:
     """Solve the samples of CASES (a file or folder) with a solver.
 
@@ -54,6 +56,7 @@ def command(
         shard=(int(part), int(parts)),
         shard_size=shard_size or SHARD_SIZE,
         seed=None if seed is None else int(seed),
+        compress=compress,
     )
     left = "" if complete else " (other shards are still missing)"
     click.echo(f"{output}: {dataset.sizes['sample']} samples{left}")
