@@ -1,0 +1,69 @@
+"""Run all checks on one solver."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from ..contracts import Solver
+from ..errors import CrystalsimError, OptionError
+from ..progress import progress
+from . import accuracy, laws
+from .result import Result
+
+Check = Callable[[Solver, Sequence[int]], Result]
+
+CELLS = (32, 64, 128)
+"""Grids that are solved on unless others are asked for."""
+
+
+def _on_the_coarsest(
+    law: Callable[[Solver, int], Result], solver: Solver, cells: Sequence[int]
+) -> Result:
+    return law(solver, cells[0])
+
+
+CHECKS: Mapping[str, Check] = {
+    "isoviscous discs": accuracy.isoviscous_discs,
+    "finite elements": accuracy.finite_elements,
+    "mirror symmetry": partial(_on_the_coarsest, laws.mirror_symmetry),
+    "superposition": partial(_on_the_coarsest, laws.superposition),
+    "force balance": partial(_on_the_coarsest, laws.force_balance),
+    "energy balance": partial(_on_the_coarsest, laws.energy_balance),
+    "divergence": partial(_on_the_coarsest, laws.divergence),
+    "impermeability": partial(_on_the_coarsest, laws.impermeability),
+}
+"""All checks by name. Laws hold on any grid and are tested on the coarsest."""
+
+
+def validate_solver(solver: Solver, cells: Sequence[int] = CELLS) -> list[Result]:
+    """Run all checks; what a solver raises becomes the failure of that check.
+
+    Parameters
+    ----------
+    solver
+        Anything that keeps `crystalsim.contracts.Solver`.
+    cells
+        Cells in each direction, one number or more of at least 8, in any order.
+
+    Raises
+    ------
+    OptionError
+        If a number of cells is below 8, or there is none.
+    """
+    chosen = sorted(set(cells))
+    if not chosen or chosen[0] < 8:
+        raise OptionError(f"cells = {list(cells)}: expected one or more numbers, each 8 at least")
+    return [
+        _guarded(name, check, solver, chosen)
+        for name, check in progress(CHECKS.items(), description="validate", unit="check")
+    ]
+
+
+def _guarded(name: str, check: Check, solver: Solver, cells: Sequence[int]) -> Result:
+    try:
+        return check(solver, cells)
+    except Exception as error:  # a plugin may raise anything
+        text = " ".join(str(error).split()) or "no message"
+        known = isinstance(error, CrystalsimError)
+        return Result(name, failure=text if known else f"{type(error).__name__}: {text}")

@@ -1,0 +1,257 @@
+"""Checks of solvers: a good one passes, and each kind of wrong one is found out where it should."""
+
+import csv
+
+import numpy as np
+import pytest
+
+import crystalsim
+from crystalsim import Grid, validation
+from crystalsim.errors import OptionError, SchemaError
+from crystalsim.plotting.convergence import plot_convergence
+from crystalsim.scene import scenes
+from crystalsim.validation import CHECKS, Result, laws, table_text, validate_solver
+
+CELLS = (64, 128)
+
+
+class Wrong:
+    """A good solver whose solutions are changed."""
+
+    def __init__(self, change, **options):
+        self.change, self.good = change, crystalsim.get("solver", "builtin", **options)
+
+    def solve(self, cases):
+        return self.change(self.good.solve(cases).load())
+
+
+def change(solutions, **functions):
+    """Replace fields by functions of their arrays."""
+    return solutions.assign(
+        {
+            n: (solutions[n].dims, f(solutions[n].values), solutions[n].attrs)
+            for n, f in functions.items()
+        }
+    )
+
+
+def faster(solutions):
+    return change(solutions, velocity_x=lambda v: 1.05 * v, velocity_z=lambda v: 1.05 * v)
+
+
+def reversed_sign(solutions):
+    return change(solutions, velocity_x=np.negative, velocity_z=np.negative)
+
+
+def upside_down_pressure(solutions):
+    return change(solutions, pressure=np.negative)
+
+
+def mirrored(solutions):
+    """Mirrored in x without turning `velocity_x` round."""
+    return change(solutions, velocity_x=lambda v: v[..., ::-1], velocity_z=lambda v: v[..., ::-1])
+
+
+def lopsided(solutions):
+    """Faster on the right than on the left."""
+    growth = 1 + 0.05 * np.linspace(-1, 1, solutions.sizes["x"])
+    return change(solutions, velocity_z=lambda v: growth * v)
+
+
+def sublinear(solutions):
+    """The flow grows with the driving to the power of 0.9."""
+    typical = 1e-13
+    fields = ("velocity_x", "velocity_z")
+    size = abs(solutions["velocity_z"].values).max(axis=(1, 2), keepdims=True) / typical
+    return change(solutions, **dict.fromkeys(fields, lambda v: v * size**-0.1))
+
+
+def leaking(solutions):
+    """The same flow in a wind through the side walls."""
+    return change(solutions, velocity_x=lambda v: v + 1e-3 * abs(v).max())
+
+
+def noisy(solutions):
+    random = np.random.default_rng(0)
+
+    def shaken(v):
+        v = v.copy()
+        v[..., 1:-1, :] += 1e-4 * abs(v).max() * random.standard_normal(v[..., 1:-1, :].shape)
+        return v
+
+    return change(solutions, velocity_z=shaken)
+
+
+BALANCES = {"force balance", "energy balance"}
+ACCURACY = {"isoviscous discs", "finite elements"}
+
+
+def failing(results):
+    return {result.name for result in results if not result.passed}
+
+
+@pytest.fixture(scope="module")
+def good():
+    return validate_solver(crystalsim.get("solver", "builtin"), (32, 64, 128))
+
+
+def test_the_builtin_solver_passes(good):
+    assert failing(good) == set()
+    assert [result.name for result in good] == list(CHECKS)
+    by_name = {result.name: result for result in good}
+    assert not any(result.skipped for result in good)
+    assert min(by_name["isoviscous discs"].orders) > 1.9
+    # As plugins/builtin/README.md has it.
+    elements = by_name["finite elements"]
+    assert elements.errors[1:] == pytest.approx((0.0267, 0.0047), rel=0.02)
+    assert elements.parts["a"][1] == pytest.approx(0.0079, rel=0.02)
+    assert elements.errors == tuple(np.max(list(elements.parts.values()), axis=0))
+    # Exact in the discrete equations, whatever the iterations leave.
+    assert by_name["force balance"].errors[0] < 1e-10
+
+
+def test_the_direct_solver_passes():
+    pytest.importorskip("crystalsim_direct")
+    results = validate_solver(crystalsim.get("solver", "direct"), (16, 32))
+    assert failing(results) == set()
+    energy = next(result for result in results if result.name == "energy balance")
+    assert energy.errors[0] < 1e-9
+
+
+def test_other_means_of_the_viscosity_are_found_out(good):
+    results = validate_solver(crystalsim.get("solver", "builtin", average="arithmetic"), CELLS)
+    assert failing(results) == {"finite elements", "energy balance"}
+    elements = next(result for result in results if result.name == "finite elements")
+    assert 0.08 < elements.parts["a"][0] < 0.2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "found_by"),
+    [
+        (faster, ACCURACY | BALANCES),
+        (reversed_sign, ACCURACY | BALANCES),
+        (upside_down_pressure, {"force balance"}),
+        (mirrored, ACCURACY | BALANCES | {"divergence"}),
+        (lopsided, ACCURACY | {"force balance", "divergence", "mirror symmetry"}),
+        (sublinear, ACCURACY | BALANCES | {"superposition"}),
+        (leaking, {"isoviscous discs", "mirror symmetry", "superposition", "impermeability"}),
+        (noisy, {"divergence"}),
+    ],
+)
+def test_each_check_notices_what_it_should(wrong, found_by):
+    assert failing(validate_solver(Wrong(wrong), CELLS)) == found_by
+
+
+@pytest.mark.parametrize("cells", [8, 9, 11, 16, 50])
+def test_the_cut_and_the_walls_lie_in_the_magma(cells):
+    """The statement of `force_balance` asks for it, and for the whole weight."""
+    cases = laws.law_cases(cells, [laws.SINKING, laws.RISING])
+    solutions = crystalsim.get("solver", "builtin").solve(cases)
+    grid = Grid.from_dataset(solutions)
+    (_, scene), *_ = scenes(solutions, grid)
+    cut = laws.cut_column(grid)
+    assert (scene.viscosity_corner[:, cut] == laws.MATRIX_VISCOSITY).all()
+    assert (scene.viscosity_cell[[0, -1]] == laws.MATRIX_VISCOSITY).all()
+    left = 9.81 * grid.hx * grid.hz * scene.density_face[:, :cut].sum()
+    assert left == pytest.approx(9.81 * np.pi * 150**2 * 200, rel=1e-9)
+    assert laws.carried(solutions, cut) == pytest.approx(left, rel=1e-9)
+
+
+def test_without_pressure_the_force_balance_is_skipped():
+    result = validation.force_balance(Wrong(lambda s: s.drop_vars("pressure")), 16)
+    assert result.passed and "no pressure" in result.skipped
+    assert "skipped: the solutions have no pressure" in table_text([result])
+
+
+class Broken:
+    def solve(self, cases):
+        raise RuntimeError("singular\n  matrix")
+
+
+def test_a_solver_that_raises_fails_each_check_with_one_line():
+    results = validate_solver(Broken(), (16,))
+    assert failing(results) == set(CHECKS)
+    lines = table_text(results).splitlines()
+    assert len(lines) == 2 + len(CHECKS)
+    assert all("FAILED: RuntimeError: singular matrix" in line for line in lines[2:])
+
+
+def test_solutions_that_break_the_contract_fail():
+    def lost(solutions):
+        return solutions.assign(converged=("sample", np.zeros(solutions.sizes["sample"], bool)))
+
+    for wrong, text in (
+        (lost, "1 of 1 samples on 16 x 16 cells did not converge"),
+        (lambda s: s.drop_vars("velocity_x"), "variable 'velocity_x'"),
+        (lambda s: s.isel(sample=[]), "1 samples were asked for, 0 came back"),
+        (lambda s: change(s, velocity_z=lambda v: v * np.nan), ""),
+    ):
+        results = validate_solver(Wrong(wrong), (16,))
+        assert failing(results) == set(CHECKS)
+        assert text in results[0].failure
+
+
+def test_no_flow_at_all_is_no_success():
+    still = Wrong(lambda s: change(s, velocity_x=np.zeros_like, velocity_z=np.zeros_like))
+    assert failing(validate_solver(still, (16,))) == set(CHECKS)
+
+
+def test_convergence_that_is_too_slow_fails():
+    flat = Result("x", (32, 64, 128), (1e-3, 5e-4, 2.5e-4), (1.0, 1.0, 1.0), minimum_order=1.7)
+    assert flat.orders == pytest.approx((1.0, 1.0))
+    assert not flat.passed
+    assert "FAILED: expected an order of 1.7" in table_text([flat])
+    near = Result("x", (64, 65), (1e-3, 1.1e-3), (1.0, 1.0), minimum_order=1.7)
+    assert near.passed  # too near for an order
+
+
+@pytest.mark.parametrize("cells", [(), (4, 64)])
+def test_grids_that_are_too_coarse_are_refused(cells):
+    with pytest.raises(OptionError, match="8 at least"):
+        validate_solver(Broken(), cells)
+
+
+def test_figure_shows_the_errors(good):
+    figure = plot_convergence({"builtin": good})
+    assert len(figure.axes) == 2
+    for axes, result in zip(figure.axes, good, strict=False):
+        lines = {line.get_label(): line for line in axes.lines}
+        assert np.allclose(lines["builtin"].get_ydata(), 100 * np.array(result.errors))
+        assert np.allclose(lines["bound"].get_ydata(), 100 * np.array(result.bounds))
+    both = plot_convergence({"one": good, "other": good})
+    assert {"one", "other"} <= {line.get_label() for line in both.axes[0].lines}
+
+
+def test_figure_needs_two_grids():
+    with pytest.raises(SchemaError, match="two grids"):
+        plot_convergence({"broken": validate_solver(Broken(), (16,))})
+
+
+def test_command(command, tmp_path):
+    output = tmp_path / "made" / "here"
+    done = command("validate", "builtin", "--cells", 64, "--cells", 32, "--output", output)
+    assert done.status == 0, done.err
+    assert "FAILED" not in done.out
+    rows = list(csv.DictReader((output / "table.csv").open()))
+    assert {row["check"] for row in rows} == set(CHECKS)
+    case = [r for r in rows if (r["part"], r["cells"]) == ("b", "64")]
+    assert float(case[0]["error"]) == pytest.approx(0.0267, rel=0.02)
+    assert (output / "convergence.png").stat().st_size > 20_000
+
+
+def test_command_fails_with_a_bad_mean_and_makes_a_table_of_one_grid(command, tmp_path):
+    average = ("-o", "solver.average=arithmetic")
+    done = command("validate", "builtin", *average, "--cells", 64, "--output", tmp_path)
+    assert done.status == 1
+    assert "FAILED" in done.out and "Traceback" not in done.err
+    assert (tmp_path / "table.csv").exists() and "no figure" in done.out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("bulitin",), ("builtin", "-o", "solver.averge=point"), ("builtin", "--cells", 4)],
+)
+def test_mistakes_are_told_in_one_line(command, arguments):
+    done = command("validate", *arguments)
+    assert done.status == 2
+    assert "Traceback" not in done.err
