@@ -9,6 +9,8 @@ velocities against finite elements (over the largest speed), for case c of `test
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 import json
 import os
 import platform
@@ -19,6 +21,7 @@ from pathlib import Path
 REFERENCE = Path(__file__).parents[1] / "tests" / "data" / "reference" / "c.nc"
 METHODS = {
     "builtin": "extra-stress conjugate gradients (builtin)",
+    "cholmod": "sparse Cholesky (CHOLMOD) of the stream-function operator",
     "superlu": "SuperLU of the stream-function operator",
     "saddle": "SciPy splu of the saddle-point system (example direct)",
 }
@@ -48,8 +51,8 @@ def measure(method: str, cells: int) -> dict[str, float]:
         for i in range(reference.sizes["crystal"])
     ]
     cases = make_cases([crystals], Grid(cells, cells))
-    if method == "superlu":
-        solve = superlu
+    if method in ("cholmod", "superlu"):
+        solve = functools.partial(stream_function, method)
     else:
         solve = crystalsim.get("solver", "builtin" if method == "builtin" else "direct").solve
     if method == "builtin":
@@ -74,7 +77,7 @@ def measure(method: str, cells: int) -> dict[str, float]:
     }
 
 
-def superlu(cases):  # type: ignore[no-untyped-def]
+def stream_function(method, cases):  # type: ignore[no-untyped-def]
     """Assemble ``S' eta S`` and factorise it."""
     import numpy as np
     import scipy.sparse as sparse
@@ -109,7 +112,12 @@ def superlu(cases):  # type: ignore[no-untyped-def]
     corner = sparse.diags_array(scene.viscosity_corner[1:-1, 1:-1].ravel() / case.matrix_viscosity)
     matrix = (normal.T @ cell @ normal + shear.T @ corner @ shear).tocsc()
     rhs = -case.gravity * buoyancy_curl(scene.density_face, unit.hx).ravel()
-    solved = scipy.sparse.linalg.splu(matrix, permc_spec="COLAMD").solve(rhs)
+    if method == "cholmod":
+        from sksparse.cholmod import cholesky
+
+        solved = cholesky(matrix)(rhs)
+    else:
+        solved = scipy.sparse.linalg.splu(matrix, permc_spec="COLAMD").solve(rhs)
     scale = (0.5 * grid.height) ** 3 / case.matrix_viscosity
     psi = pad_walls(solved.reshape(grid.nz - 1, grid.nx - 1)) * scale
     velocity_x, velocity_z = velocity(psi, grid.hx, grid.hz)
@@ -148,6 +156,9 @@ def main() -> None:
     for cells in sizes:
         ours = None
         for method, name in METHODS.items():
+            if method == "cholmod" and not importlib.util.find_spec("sksparse"):
+                print(f"{cells:5d}  (scikit-sparse is not installed: no {method})")
+                continue
             found = in_process(method, cells)
             ours = ours or found["seconds"]
             print(

@@ -5,7 +5,7 @@ import pytest
 
 from crystalsim import Grid, iterate_cases, make_cases
 from crystalsim.scene import Scene
-from crystalsim.stokes.analytic import SolCx, isoviscous_discs
+from crystalsim.stokes.analytic import SolCx, SolVi, isoviscous_discs
 from crystalsim.stokes.extra_stress import ExtraStressSystem
 from crystalsim.stokes.isoviscous import solve_isoviscous
 from crystalsim.stokes.operators import pad_walls, velocity
@@ -91,3 +91,42 @@ def test_solcx_satisfies_the_momentum_equation():
     step = 1e-4
     numeric = (solution.profile(x + step) - solution.profile(x - step)) / (2 * step)
     assert numeric == pytest.approx(solution.profile(x, 1), rel=1e-6)
+
+
+@pytest.mark.parametrize("contrast", [1e-2, 7.0, 1e4])
+def test_solvi_satisfies_the_equations(contrast):
+    """Velocity and traction continuous at the disc, biharmonic around it, driven as stated."""
+    known = SolVi(contrast)
+    angle = np.linspace(0.1, 1.4, 7)
+    x, z = np.cos(angle), np.sin(angle)
+
+    def psi(r):
+        return known.stream_function(known.centre[0] + r * x, known.centre[1] + r * z)
+
+    step = 2e-3
+    # In e(r, theta) = (psi_rr - psi_r / r + 4 psi / r**2) / 2; one-sided, exact for these powers.
+    tractions, gradients = [], []
+    for sign, eta in ((-1, contrast), (1, 1.0)):
+        r = known.radius + sign * step * np.arange(7)
+        values = np.array([psi(one) for one in r])
+        fit = np.polynomial.polynomial.polyfit((r - known.radius) / step, values, 6)
+        first, second = fit[1] / step, 2 * fit[2] / step**2
+        gradients.append(first)
+        tractions.append(eta * (second - first / known.radius + 4 * fit[0] / known.radius**2))
+    np.testing.assert_allclose(*gradients, rtol=1e-5)
+    np.testing.assert_allclose(*tractions, rtol=1e-3)
+
+    h = 4e-3
+    offsets = h * np.arange(-3, 4)
+    weights = np.array([2, -27, 270, -490, 270, -27, 2]) / (180 * h**2)
+
+    def laplace(function, x, z):
+        along_x = sum(w * function(x + d, z) for w, d in zip(weights, offsets, strict=True))
+        return along_x + sum(w * function(x, z + d) for w, d in zip(weights, offsets, strict=True))
+
+    for r in (0.5 * (known.radius + known.inner), 0.45, 0.6, 0.8):
+        at = known.centre[0] + r * x, known.centre[1] + r * z
+        found = laplace(lambda a, b: laplace(known.stream_function, a, b), *at)
+        # The largest curl is some 1800.
+        assert found == pytest.approx(known.force_curl(*at), abs=5.0)
+    assert np.abs(psi(known.outer)).max() < 1e-9

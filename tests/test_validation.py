@@ -7,7 +7,7 @@ import pytest
 
 import crystalsim
 from crystalsim import Grid, validation
-from crystalsim.errors import OptionError, SchemaError
+from crystalsim.errors import OptionError, SchemaError, UnsupportedError
 from crystalsim.plotting.convergence import plot_convergence
 from crystalsim.scene import scenes
 from crystalsim.validation import CHECKS, Result, laws, table_text, validate_solver
@@ -83,7 +83,8 @@ def noisy(solutions):
 
 
 BALANCES = {"force balance", "energy balance"}
-ACCURACY = {"isoviscous discs", "finite elements"}
+ACCURACY = {"isoviscous discs", "viscous inclusion", "viscosity jump", "finite elements"}
+"""Checks that look at the velocity on all grids."""
 
 
 def failing(results):
@@ -100,7 +101,8 @@ def test_the_builtin_solver_passes(good):
     assert [result.name for result in good] == list(CHECKS)
     by_name = {result.name: result for result in good}
     assert not any(result.skipped for result in good)
-    assert min(by_name["isoviscous discs"].orders) > 1.9
+    for name in ("isoviscous discs", "viscous inclusion", "viscosity jump"):
+        assert min(by_name[name].orders) > 1.9
     # As plugins/builtin/README.md has it.
     elements = by_name["finite elements"]
     assert elements.errors[1:] == pytest.approx((0.0267, 0.0047), rel=0.02)
@@ -120,7 +122,7 @@ def test_the_direct_solver_passes():
 
 def test_other_means_of_the_viscosity_are_found_out(good):
     results = validate_solver(crystalsim.get("solver", "builtin", average="arithmetic"), CELLS)
-    assert failing(results) == {"finite elements", "energy balance"}
+    assert failing(results) == {"viscous inclusion", "finite elements", "energy balance"}
     elements = next(result for result in results if result.name == "finite elements")
     assert 0.08 < elements.parts["a"][0] < 0.2
 
@@ -134,7 +136,16 @@ def test_other_means_of_the_viscosity_are_found_out(good):
         (mirrored, ACCURACY | BALANCES | {"divergence"}),
         (lopsided, ACCURACY | {"force balance", "divergence", "mirror symmetry"}),
         (sublinear, ACCURACY | BALANCES | {"superposition"}),
-        (leaking, {"isoviscous discs", "mirror symmetry", "superposition", "impermeability"}),
+        (
+            leaking,
+            {
+                "isoviscous discs",
+                "viscosity jump",
+                "mirror symmetry",
+                "superposition",
+                "impermeability",
+            },
+        ),
         (noisy, {"divergence"}),
     ],
 )
@@ -176,6 +187,19 @@ def test_a_solver_that_raises_fails_each_check_with_one_line():
     assert all("FAILED: RuntimeError: singular matrix" in line for line in lines[2:])
 
 
+def test_what_a_solver_does_not_offer_is_skipped():
+    class CrystalsAlone(Wrong):
+        def solve(self, cases):
+            if "viscosity" in cases:
+                raise UnsupportedError("takes crystals, not variable 'viscosity'")
+            return super().solve(cases)
+
+    results = validate_solver(CrystalsAlone(lambda solutions: solutions), CELLS)
+    assert failing(results) == set()
+    assert [r.name for r in results if r.skipped] == ["viscosity jump"]
+    assert "skipped: takes crystals" in table_text(results)
+
+
 def test_solutions_that_break_the_contract_fail():
     def lost(solutions):
         return solutions.assign(converged=("sample", np.zeros(solutions.sizes["sample"], bool)))
@@ -213,7 +237,7 @@ def test_grids_that_are_too_coarse_are_refused(cells):
 
 def test_figure_shows_the_errors(good):
     figure = plot_convergence({"builtin": good})
-    assert len(figure.axes) == 2
+    assert len(figure.axes) == 4
     for axes, result in zip(figure.axes, good, strict=False):
         lines = {line.get_label(): line for line in axes.lines}
         assert np.allclose(lines["builtin"].get_ydata(), 100 * np.array(result.errors))
@@ -247,9 +271,27 @@ def test_command_fails_with_a_bad_mean_and_makes_a_table_of_one_grid(command, tm
     assert (tmp_path / "table.csv").exists() and "no figure" in done.out
 
 
+def test_command_varies_an_option(command, tmp_path):
+    vary = ("--vary", "average=harmonic,arithmetic")
+    done = command("validate", "builtin", *vary, "--cells", 32, "--cells", 64, "--output", tmp_path)
+    assert done.status == 1  # arithmetic means do not pass
+    assert "builtin, average=arithmetic" in done.out
+    rows = list(csv.DictReader((tmp_path / "table.csv").open()))
+    failed = {row["solver"] for row in rows if row["passed"] == "false"}
+    assert failed == {"average=arithmetic"}
+    assert {row["solver"] for row in rows} == {"average=harmonic", "average=arithmetic"}
+    assert (tmp_path / "convergence.png").exists()
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [("bulitin",), ("builtin", "-o", "solver.averge=point"), ("builtin", "--cells", 4)],
+    [
+        ("builtin", "--vary", "average"),
+        ("builtin", "--vary", "average=,"),
+        ("bulitin",),
+        ("builtin", "-o", "solver.averge=point"),
+        ("builtin", "--cells", 4),
+    ],
 )
 def test_mistakes_are_told_in_one_line(command, arguments):
     done = command("validate", *arguments)

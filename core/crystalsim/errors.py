@@ -28,6 +28,10 @@ class SchemaError(CrystalsimError):
     """A dataset does not follow the schema of its kind."""
 
 
+class UnsupportedError(CrystalsimError):
+    """A plugin was asked for what it does not offer, such as fields in place of crystals."""
+
+
 class PlacementError(CrystalsimError):
     """Crystals cannot be placed within the constraints that were asked for."""
 

@@ -16,6 +16,8 @@ from .style import MARKERS, MODELS, light_grid, logarithmic, styled
 
 _TITLES = {
     "isoviscous discs": "velocity around isoviscous discs,\nagainst a Fourier series",
+    "viscous inclusion": "velocity around a viscous disc\nin pure shear (SolVi)",
+    "viscosity jump": "velocity across a jump of\nthe viscosity (SolCx)",
     "finite elements": "velocity of the worst crystal,\nagainst finite elements",
 }
 

@@ -1,6 +1,6 @@
 """Solutions that do not come from a grid, to verify solvers against.
 
-Both are for free slip on all walls and z upward.
+All are for free slip on all walls and z upward.
 """
 
 from __future__ import annotations
@@ -157,6 +157,82 @@ class SolCx:
             corner * np.ones((grid.nz + 1, 1)),
             np.sin(k * grid.z_face)[:, None] * np.cos(self.m * grid.x),
         )
+
+
+class SolVi:
+    """A viscous disc in pure shear (SolVi), driven from afar.
+
+    The disc of Schmid & Podladchikov (2003), doi:10.1046/j.1365-246X.2003.02042.x: in the magma at
+    rest at infinity but for ``psi = A r**2 sin(2 theta)``, the strain inside is uniform. With
+    ``psi = g(r) sin(2 theta)`` and the contrast ``c``,
+
+        g = a r**2,  a = 2 A / (1 + c)                      inside the disc,
+        g = A r**2 + B + C r**-2,  B = 2 (a - A) R**2,  C = (A - a) R**4    outside.
+
+    A box with impermeable walls cannot hold that flow, so beyond the radius `inner` it is brought
+    to rest at `outer` by ``W(r)``, a polynomial of degree eleven that is five times differentiable
+    at both ends. The density that drives this follows from ``eta laplace**2 psi = -g d(rho)/dx``;
+    it vanishes around the disc, where the solution is that of the unbounded problem. Lengths are
+    in units of half the width, viscosity and gravity are one.
+
+    Parameters
+    ----------
+    contrast
+        Viscosity of the disc over that of the magma.
+    radius
+        Of the disc.
+    centre
+        Position of the disc, ``(x, z)``.
+    inner, outer
+        Radii between which the flow comes to rest.
+    """
+
+    def __init__(
+        self,
+        contrast: float = 1e3,
+        radius: float = 0.25,
+        centre: tuple[float, float] = (0.03, -0.05),
+        inner: float = 0.3,
+        outer: float = 0.94,
+    ) -> None:
+        self.contrast, self.radius, self.centre = contrast, radius, centre
+        self.inner, self.outer = inner, outer
+        self._inside = 2.0 / (1.0 + contrast)
+        less = self._inside - 1.0
+        self._outside = np.polynomial.Polynomial(
+            [-less * radius**4, 0.0, 2.0 * less * radius**2, 0.0, 1.0]
+        )
+        r = np.polynomial.Polynomial([-inner / (outer - inner), 1.0 / (outer - inner)])
+        rise = np.polynomial.Polynomial([462.0, -1980.0, 3465.0, -3080.0, 1386.0, -252.0])
+        self._fade = 1.0 - r**6 * rise(r)
+
+    def stream_function(self, x: Array, z: Array) -> Array:
+        """Evaluate the solution; its differences along a face are the flux through it."""
+        east, north = x - self.centre[0], z - self.centre[1]
+        r = np.maximum(np.hypot(east, north), 1e-9)
+        outside = self._outside(r) / r**4  # g over r**2, so that r**2 sin(2 theta) = 2 x z is left
+        outside = np.where(r > self.inner, outside * self._fade(np.minimum(r, self.outer)), outside)
+        return np.asarray(2.0 * east * north * np.where(r < self.radius, self._inside, outside))
+
+    def force_curl(self, x: Array, z: Array) -> Array:
+        """Evaluate ``laplace**2 psi``, zero but where the flow is brought to rest.
+
+        A power ``r**n sin(2 theta)`` has the Laplacian ``(n**2 - 4) r**(n - 2) sin(2 theta)``.
+        """
+        east, north = x - self.centre[0], z - self.centre[1]
+        r = np.clip(np.hypot(east, north), self.inner, self.outer)
+        total = np.zeros(r.shape)
+        for power, factor in enumerate((self._outside * self._fade).coef.tolist(), start=-2):
+            weight = (power**2 - 4) * ((power - 2) ** 2 - 4)
+            total += factor * weight * r ** (power - 6.0)
+        distance = np.hypot(east, north)
+        fading = (distance > self.inner) & (distance < self.outer)
+        return np.asarray(np.where(fading, 2.0 * east * north * total, 0.0))
+
+    def density_face(self, grid: Grid) -> Array:
+        """Density anomaly on (z_face, x) whose differences are minus the curl of the force."""
+        curl = self.force_curl(grid.x_face[1:-1], grid.z_face[:, None])
+        return np.pad(-grid.hx * np.cumsum(curl, axis=1), ((0, 0), (1, 0)))
 
 
 class SolCxFields(NamedTuple):

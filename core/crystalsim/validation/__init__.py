@@ -9,7 +9,7 @@
 what any grid has to obey.
 """
 
-from .accuracy import finite_elements, isoviscous_discs
+from .accuracy import finite_elements, isoviscous_discs, viscosity_jump, viscous_inclusion
 from .laws import (
     divergence,
     energy_balance,
@@ -37,4 +37,6 @@ __all__ = [
     "superposition",
     "table_text",
     "validate_solver",
+    "viscosity_jump",
+    "viscous_inclusion",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from ..contracts import Solver
-from ..errors import CrystalsimError, OptionError
+from ..errors import CrystalsimError, OptionError, UnsupportedError
 from ..progress import progress
 from . import accuracy, laws
 from .result import Result
@@ -25,6 +25,8 @@ def _on_the_coarsest(
 
 CHECKS: Mapping[str, Check] = {
     "isoviscous discs": accuracy.isoviscous_discs,
+    "viscous inclusion": accuracy.viscous_inclusion,
+    "viscosity jump": accuracy.viscosity_jump,
     "finite elements": accuracy.finite_elements,
     "mirror symmetry": partial(_on_the_coarsest, laws.mirror_symmetry),
     "superposition": partial(_on_the_coarsest, laws.superposition),
@@ -38,6 +40,8 @@ CHECKS: Mapping[str, Check] = {
 
 def validate_solver(solver: Solver, cells: Sequence[int] = CELLS) -> list[Result]:
     """Run all checks; what a solver raises becomes the failure of that check.
+
+    A check that the solver answers with `crystalsim.errors.UnsupportedError` is skipped.
 
     Parameters
     ----------
@@ -63,6 +67,8 @@ def validate_solver(solver: Solver, cells: Sequence[int] = CELLS) -> list[Result
 def _guarded(name: str, check: Check, solver: Solver, cells: Sequence[int]) -> Result:
     try:
         return check(solver, cells)
+    except UnsupportedError as error:
+        return Result(name, skipped=str(error))
     except Exception as error:  # a plugin may raise anything
         text = " ".join(str(error).split()) or "no message"
         known = isinstance(error, CrystalsimError)

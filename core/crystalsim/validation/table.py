@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..store import write_text
 from .result import Result
 
 _HEADINGS = ("check", "cells", "error %", "bound %", "order", "")
+_COLUMNS = (
+    "solver",
+    "check",
+    "part",
+    "cells",
+    "error",
+    "bound",
+    "order",
+    "passed",
+    "measure",
+    "remark",
+)
 
 
 def table_text(results: Sequence[Result]) -> str:
@@ -40,25 +52,34 @@ def _lines(result: Result) -> Iterator[tuple[str, ...]]:
         yield name, str(n), f"{100 * error:.2g}", f"{100 * bound:.2g}", order, verdict
 
 
-def save_table(results: Sequence[Result], path: Path) -> None:
+def save_table(results: Mapping[str, Sequence[Result]], path: Path) -> None:
     """Write all numbers as CSV: a row for each check, grid and part, errors as fractions.
 
     The column `passed` is the verdict on the whole check.
+
+    Parameters
+    ----------
+    results
+        By the name of the solver, or of what else sets them apart.
+    path
+        Of the file.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(
-        ["check", "part", "cells", "error", "bound", "order", "passed", "measure", "remark"]
-    )
-    for result in results:
-        told = [str(result.passed).lower(), result.measure, result.failure or result.skipped]
-        if not result.errors:
-            writer.writerow([result.name, "", "", "", "", "", *told])
-            continue
-        orders = ("", *result.orders)
-        for k, n in enumerate(result.cells):
-            bound = result.bounds[k]
-            writer.writerow([result.name, "", n, result.errors[k], bound, orders[k], *told])
-            for part, errors in result.parts.items():
-                writer.writerow([result.name, part, n, errors[k], bound, "", *told])
+    writer.writerow(_COLUMNS)
+    for label, found in results.items():
+        writer.writerows([label, *row] for result in found for row in _rows(result))
     write_text(path, buffer.getvalue())
+
+
+def _rows(result: Result) -> Iterator[list[object]]:
+    told = [str(result.passed).lower(), result.measure, result.failure or result.skipped]
+    if not result.errors:
+        yield [result.name, "", "", "", "", "", *told]
+    orders = ("", *result.orders)
+    for k, (n, error, bound) in enumerate(
+        zip(result.cells, result.errors, result.bounds, strict=True)
+    ):
+        yield [result.name, "", n, error, bound, orders[k], *told]
+        for part, errors in result.parts.items():
+            yield [result.name, part, n, errors[k], bound, "", *told]
