@@ -105,7 +105,13 @@ VARIABLES: dict[str, Variable] = {
         "stream function (velocity_x = d/dz, velocity_z = -d/dx)",
     ),
     "converged": Variable(("sample",), "1", "whether the solver met its tolerance", ("solutions",)),
-    "residual": Variable(("sample",), "1", "relative residual of the solver", (), "nonnegative"),
+    "extra_stress_xx": Variable(
+        ("sample", "z", "x"), "Pa", "extra stress of the crystals, xx and minus zz"
+    ),
+    "extra_stress_xz": Variable(
+        ("sample", "z_face", "x_face"), "Pa", "extra shear stress of the crystals"
+    ),
+    "residual": Variable(("sample",), "1", "relative residual", (), "nonnegative"),
     "iterations": Variable(("sample",), "1", "iterations of the solver", (), "nonnegative"),
     "wall_time": Variable(("sample",), "s", "time for the sample", (), "nonnegative"),
 }

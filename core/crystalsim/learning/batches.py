@@ -9,18 +9,21 @@ exactly invariant to units and to the size of the density contrasts.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
 
-from ..cases import Case, iterate_cases
+from ..cases import iterate_cases
+from ..errors import UnsupportedError
 from ..grid import Grid
 from ..scene import rasterise
-from ..stokes.extra_stress import ExtraStressSystem, unit_grid
-from ..stokes.operators import pad_walls, strain_rate, velocity
+from ..schema import GIVEN_FIELDS
+from ..stokes.extra_stress import unit_grid
+from ..stokes.isoviscous import isoviscous_operator
+from ..stokes.operators import buoyancy_curl, pad_walls, strain_rate, velocity
 
 FEATURES = 16
 """Number of channels that `features` makes."""
@@ -34,22 +37,23 @@ class Batch(NamedTuple):
     rigidity_cell, rigidity_corner
         ``1 - matrix_viscosity / viscosity`` (sample, nz, nx) and (sample, nz + 1, nx + 1): the area
         fraction of crystals, less for crystals that are hardly more viscous.
-    distance
-        To the surface of the nearest crystal, negative inside (sample, nz + 1, nx + 1).
+    crystals
+        Position from the centre of the domain and radius, ``x, z, radius`` (sample, crystal, 3); a
+        radius of zero where there is none.
+    stokes_velocity
+        Of a sphere like the first crystal, ``2/9 drho g radius**2 / viscosity``, without its sign
+        (sample); one where that is zero.
     isoviscous
         Stream function without viscosity contrast (sample, nz + 1, nx + 1).
-    response
-        Stream function that each crystal adds as if it were alone, summed up: the response to the
-        extra stress of a disc in a uniform strain (sample, nz + 1, nx + 1).
     velocity_x, velocity_z
         The true velocity (sample, nz, nx + 1) and (sample, nz + 1, nx); empty for prediction.
     """
 
     rigidity_cell: Tensor
     rigidity_corner: Tensor
-    distance: Tensor
+    crystals: Tensor
+    stokes_velocity: Tensor
     isoviscous: Tensor
-    response: Tensor
     velocity_x: Tensor
     velocity_z: Tensor
 
@@ -76,12 +80,14 @@ class Batch(NamedTuple):
         axes = [axis for axis, wanted in ((-1, in_x), (-2, in_z)) if wanted]
         if not axes:
             return self
-        flipped = Batch(*(torch.flip(tensor, axes) for tensor in self))
-        return flipped._replace(
-            isoviscous=-flipped.isoviscous if in_x else flipped.isoviscous,
-            response=-flipped.response if in_x else flipped.response,
-            velocity_x=flipped.velocity_x if in_x and in_z else -flipped.velocity_x,
-        )
+        fields = ("rigidity_cell", "rigidity_corner", "isoviscous", "velocity_x", "velocity_z")
+        flipped = {name: torch.flip(getattr(self, name), axes) for name in fields}
+        if in_x:
+            flipped["isoviscous"] = -flipped["isoviscous"]
+        if not (in_x and in_z):
+            flipped["velocity_x"] = -flipped["velocity_x"]
+        signs = [-1.0 if in_x else 1.0, -1.0 if in_z else 1.0, 1.0]
+        return self._replace(**flipped, crystals=self.crystals * self.crystals.new_tensor(signs))
 
 
 class Prepared(NamedTuple):
@@ -91,18 +97,26 @@ class Prepared(NamedTuple):
     ----------
     batch
         The samples.
-    isoviscous, response
+    isoviscous
         As in `Batch`, in double precision (sample, z_face, x_face) [m2 s-1].
+    density_face
+        Density anomaly on (sample, z_face, x) [kg m-3].
     velocity_scale
         Rms isoviscous velocity (sample) [m s-1], 1 where nothing moves.
+    stress_scale
+        Viscosity of the matrix times that over half the height (sample) [Pa].
+    gravity
+        Of each sample [m s-2].
     grid
         The grid in SI units.
     """
 
     batch: Batch
     isoviscous: np.ndarray
-    response: np.ndarray
+    density_face: np.ndarray
     velocity_scale: np.ndarray
+    stress_scale: np.ndarray
+    gravity: np.ndarray
     grid: Grid
 
     @property
@@ -126,78 +140,115 @@ def prepare(dataset: xr.Dataset, *, with_solution: bool) -> Prepared:
         Of kind ``"cases"``, or ``"solutions"`` if `with_solution`.
     with_solution
         Whether to include the true velocity.
+
+    Raises
+    ------
+    UnsupportedError
+        If media are given on the grid: surrogates see crystals alone.
     """
+    if given := [name for name in GIVEN_FIELDS if name in dataset.variables]:
+        raise UnsupportedError(f"surrogates take crystals, not variable '{given[0]}' on the grid")
     grid = Grid.from_dataset(dataset)
+    operator, length = isoviscous_operator(grid), 0.5 * grid.height
     samples, nz, nx = dataset.sizes["sample"], grid.nz, grid.nx
     cell = np.zeros((samples, nz, nx), dtype=np.float32)
     corner = np.zeros((samples, nz + 1, nx + 1), dtype=np.float32)
-    distance = np.zeros_like(corner)
-    psi, response = (np.zeros((samples, nz + 1, nx + 1)) for _ in range(2))
+    crystals = np.zeros((samples, dataset.sizes["crystal"], 3), dtype=np.float32)
+    psi, density = np.zeros((samples, nz + 1, nx + 1)), np.zeros((samples, nz + 1, nx))
+    viscosity, gravity, stokes = np.ones(samples), np.zeros(samples), np.zeros(samples)
     for i, case in enumerate(iterate_cases(dataset)):
         scene = rasterise(case, grid)
         cell[i] = 1.0 - case.matrix_viscosity / scene.viscosity_cell
         corner[i] = 1.0 - case.matrix_viscosity / scene.viscosity_corner
-        distance[i] = _distance(case, grid)
-        system = ExtraStressSystem(
-            scene, grid, reference_viscosity=case.matrix_viscosity, gravity=case.gravity
+        density[i], viscosity[i], gravity[i] = (
+            scene.density_face,
+            case.matrix_viscosity,
+            case.gravity,
         )
-        unit = system.scales.velocity * system.scales.length
-        psi[i] = unit * pad_walls(system.isoviscous)
-        response[i] = -unit * pad_walls(system.response(system.dilute()))
+        curl = buoyancy_curl(scene.density_face, grid.hx)
+        psi[i] = pad_walls(operator.solve(curl * (-case.gravity / case.matrix_viscosity)))
+        if case.x.size:
+            at = (
+                case.x - 0.5 * (grid.x_min + grid.x_max),
+                case.z - 0.5 * (grid.z_min + grid.z_max),
+            )
+            crystals[i, : case.x.size] = np.stack([*at, case.radius], axis=1) / length
+            weight = abs(case.density_contrast[0]) * case.gravity * case.radius[0] ** 2
+            stokes[i] = 2.0 / 9.0 * weight / case.matrix_viscosity
     velocity_x, velocity_z = velocity(psi, grid.hx, grid.hz)
     squares = (velocity_x**2).mean(axis=(1, 2)) + (velocity_z**2).mean(axis=(1, 2))
     scale = np.sqrt(squares)
     scale[scale == 0] = 1.0
+    stokes[stokes == 0] = scale[stokes == 0]
     over = scale[:, None, None]
     empty = np.zeros((samples, 0, 0), dtype=np.float32)
     batch = Batch(
         torch.from_numpy(cell),
         torch.from_numpy(corner),
-        torch.from_numpy(distance),
-        _single(psi / (over * 0.5 * grid.height)),
-        _single(response / (over * 0.5 * grid.height)),
+        torch.from_numpy(crystals),
+        _single(stokes / scale),
+        _single(psi / (over * length)),
         _single(dataset["velocity_x"].values / over if with_solution else empty),
         _single(dataset["velocity_z"].values / over if with_solution else empty),
     )
-    return Prepared(batch, psi, response, scale, grid)
+    stress = viscosity * scale / length
+    return Prepared(batch, psi, density, scale, stress, gravity, grid)
 
 
-def features(batch: Batch, hx: float, hz: float) -> Tensor:
-    """Input channels on corners (sample, FEATURES, nz + 1, nx + 1), each of order one."""
+def features(batch: Batch, response: Tensor, hx: float, hz: float) -> Tensor:
+    """Input channels on corners (sample, FEATURES, nz + 1, nx + 1), each of order one.
+
+    Parameters
+    ----------
+    batch
+        The samples.
+    response
+        Of the crystals as if each were alone (sample, nz + 1, nx + 1), see `transport.dilute`.
+    hx, hz
+        Cell sizes in units of half the height.
+    """
     psi = batch.isoviscous
     rows, columns = psi.shape[-2:]
     # Cosines vanish on the walls and are even, so that a mirrored sample has mirrored features.
     along_x = torch.linspace(-0.5 * math.pi, 0.5 * math.pi, columns, device=psi.device).cos()
     along_z = torch.linspace(-0.5 * math.pi, 0.5 * math.pi, rows, device=psi.device).cos()
+    distance = distance_to_crystals(batch, hx, hz)
     channels = [
         batch.rigidity_corner,
         _to_corners(batch.rigidity_cell),
-        torch.exp(-batch.distance.clamp(min=-0.2) / 0.1),
-        torch.tanh(batch.distance / 0.3),
+        torch.exp(-distance.clamp(min=-0.2) / 0.1),
+        torch.tanh(distance / 0.3),
         along_x.expand_as(psi),
         along_z[:, None].expand_as(psi),
     ]
-    for flow, size in ((psi, 1.0), (batch.response, 5.0)):
+    for flow, size in ((psi, 1.0), (response, 5.0)):
         velocity_x, velocity_z = velocity(flow, hx, hz)
         normal, shear = strain_rate(flow, hx, hz)
         channels += [
             4.0 * size * flow,
-            0.5 * size * _average(velocity_x, -2),
-            0.5 * size * _average(velocity_z, -1),
+            0.5 * size * average(velocity_x, -2),
+            0.5 * size * average(velocity_z, -1),
             0.1 * _to_corners(normal),
             0.1 * pad_walls(shear),
         ]
     return torch.stack(channels, dim=1)
 
 
-def background(batch: Batch | Prepared, kind: str) -> Any:
-    """Stream function of the flow that a network corrects; see `SurrogateOptions.background`."""
-    if kind == "none":
-        return 0.0 * batch.isoviscous
-    return batch.isoviscous + batch.response if kind == "dilute" else batch.isoviscous
+def distance_to_crystals(batch: Batch, hx: float, hz: float) -> Tensor:
+    """Distance of each corner to the nearest surface, negative inside (sample, nz + 1, nx + 1)."""
+    rows, columns = batch.isoviscous.shape[-2:]
+    device = batch.isoviscous.device
+    x = (torch.arange(columns, device=device) - 0.5 * (columns - 1)) * hx
+    z = ((torch.arange(rows, device=device) - 0.5 * (rows - 1)) * hz)[:, None]
+    nearest = torch.full_like(batch.isoviscous, 2.0)
+    for k in range(batch.crystals.shape[1]):
+        at_x, at_z, radius = (batch.crystals[:, k, j, None, None] for j in range(3))
+        there = torch.hypot(x - at_x, z - at_z) - radius
+        nearest = torch.where(radius > 0, torch.minimum(nearest, there), nearest)
+    return nearest
 
 
-def _average(values: Tensor, axis: int) -> Tensor:
+def average(values: Tensor, axis: int) -> Tensor:
     """Mean of neighbours along an axis, which grows by one; the nearest value at its ends."""
     low = torch.cat([values.narrow(axis, 0, 1), values], axis)
     high = torch.cat([values, values.narrow(axis, values.shape[axis] - 1, 1)], axis)
@@ -205,17 +256,8 @@ def _average(values: Tensor, axis: int) -> Tensor:
 
 
 def _to_corners(cells: Tensor) -> Tensor:
-    return _average(_average(cells, -1), -2)
+    return average(average(cells, -1), -2)
 
 
 def _single(values: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
-
-
-def _distance(case: Case, grid: Grid) -> np.ndarray:
-    """Signed distance of each corner to the nearest crystal, over half the height."""
-    nearest = np.full((grid.nz + 1, grid.nx + 1), grid.height)
-    for x, z, radius in zip(case.x, case.z, case.radius, strict=True):
-        there = np.hypot(grid.x_face - x, (grid.z_face - z)[:, None]) - radius
-        np.minimum(nearest, there, out=nearest)
-    return nearest / (0.5 * grid.height)

@@ -3,53 +3,107 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..stokes.operators import velocity
+from . import transport
 from .batches import Batch
-from .batches import background as background_flow
 
-OUTPUTS = {"stream_function": 1, "velocity": 2}
+OUTPUTS = {"stream_function": 1, "velocity": 2, "extra_stress": 2}
 """Channels that a network has to give out for each head."""
 
 
-def stream_function_correction(output: Tensor) -> Tensor:
-    """Stream function that vanishes on the walls (sample, nz + 1, nx + 1)."""
-    rows, columns = output.shape[-2:]
-    return output[:, 0] * (_arch(rows, output)[:, None] * _arch(columns, output))
+class Flow(NamedTuple):
+    """A prediction, in the units of `crystalsim.learning.batches`.
+
+    Attributes
+    ----------
+    velocity_x, velocity_z
+        On faces (sample, nz, nx + 1) and (sample, nz + 1, nx); zero through the walls.
+    correction
+        Stream function less the isoviscous one (sample, nz + 1, nx + 1), or None where the
+        velocity has none.
+    normal, shear
+        Extra stress on cells (sample, nz, nx) and interior corners (sample, nz - 1, nx - 1), or
+        None where it is not known.
+    """
+
+    velocity_x: Tensor
+    velocity_z: Tensor
+    correction: Tensor | None = None
+    normal: Tensor | None = None
+    shear: Tensor | None = None
 
 
 def flow(
     output: Tensor, batch: Batch, hx: float, hz: float, *, predicts: str, background: str
-) -> tuple[Tensor, Tensor]:
-    """Velocity on faces from the output of a network on corners.
+) -> Flow:
+    """Flow from the output of a network on corners.
 
     Parameters
     ----------
     output
         (sample, `OUTPUTS`, nz + 1, nx + 1).
     batch
-        The samples, for their isoviscous flow.
+        The samples.
     hx, hz
         Cell sizes in units of half the height.
     predicts, background
         See `SurrogateOptions`.
-
-    Returns
-    -------
-    velocity_x, velocity_z
-        (sample, nz, nx + 1) and (sample, nz + 1, nx); zero through the walls.
     """
-    psi = background_flow(batch, background)
+    if predicts == "extra_stress":
+        return of_stress(*_stress(output, batch, hx, hz, background), batch, hx, hz)
+    behind = _background(batch, background, hx, hz)
     if predicts == "stream_function":
-        return velocity(psi + stream_function_correction(output), hx, hz)
+        return of_correction(behind + _vanishing(output[:, 0]), batch, hx, hz)
     rows, columns = output.shape[-2:]
     velocity_x = 0.5 * (output[:, 0, 1:] + output[:, 0, :-1]) * _arch(columns, output)
     velocity_z = 0.5 * (output[:, 1, :, 1:] + output[:, 1, :, :-1]) * _arch(rows, output)[:, None]
-    behind_x, behind_z = velocity(psi, hx, hz)
-    return velocity_x + behind_x, velocity_z + behind_z
+    behind_x, behind_z = velocity(batch.isoviscous + behind, hx, hz)
+    return Flow(velocity_x + behind_x, velocity_z + behind_z)
+
+
+def of_correction(correction: Tensor, batch: Batch, hx: float, hz: float) -> Flow:
+    """Flow with a stream function that differs by `correction` from the isoviscous one."""
+    return Flow(*velocity(batch.isoviscous + correction, hx, hz), correction)
+
+
+def of_stress(normal: Tensor, shear: Tensor, batch: Batch, hx: float, hz: float) -> Flow:
+    """Flow around crystals with a given extra stress, exact in all but that stress."""
+    made = of_correction(-transport.response(normal, shear, hx, hz), batch, hx, hz)
+    return made._replace(normal=normal, shear=shear)
+
+
+def _background(batch: Batch, kind: str, hx: float, hz: float) -> Tensor:
+    """Stream function less the isoviscous one of the flow that a network corrects."""
+    if kind == "none":
+        return -batch.isoviscous
+    if kind == "isoviscous":
+        return torch.zeros_like(batch.isoviscous)
+    return -transport.response(*transport.dilute(batch, hx, hz), hx, hz)
+
+
+def _stress(
+    output: Tensor, batch: Batch, hx: float, hz: float, background: str
+) -> tuple[Tensor, Tensor]:
+    low, high = output[:, 0, :-1], output[:, 0, 1:]
+    cells = 0.25 * (high[..., 1:] + high[..., :-1] + low[..., 1:] + low[..., :-1])
+    # Of the size of the strain rate around crystals, in the units of batches.
+    normal = 20.0 * batch.rigidity_cell * cells
+    shear = 20.0 * (batch.rigidity_corner * output[:, 1])[:, 1:-1, 1:-1]
+    if background != "dilute":
+        return normal, shear
+    lone = transport.dilute(batch, hx, hz)
+    return lone[0] + normal, lone[1] + shear
+
+
+def _vanishing(output: Tensor) -> Tensor:
+    """Stream function that vanishes on the walls (sample, nz + 1, nx + 1)."""
+    rows, columns = output.shape[-2:]
+    return output * (_arch(rows, output)[:, None] * _arch(columns, output))
 
 
 def _arch(count: int, like: Tensor) -> Tensor:

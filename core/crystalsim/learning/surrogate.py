@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -18,13 +19,15 @@ from ..contracts import OnEpoch
 from ..errors import OptionError, StoreError
 from ..options import make_options
 from ..solutions import make_solutions
-from ..stokes.operators import velocity
 from ..store import write_text
-from .batches import FEATURES, Batch, Prepared, background, features, prepare
-from .heads import OUTPUTS, flow, stream_function_correction
-from .losses import relative_l2, relative_strain
+from . import losses, transport
+from .batches import FEATURES, Batch, Prepared, features, prepare
+from .heads import OUTPUTS, Flow, flow
 from .options import SurrogateOptions
-from .training import Trainer, choose_device
+from .products import to_fields
+from .training import Group, Spacing, Trainer, choose_device
+
+Datasets = xr.Dataset | Sequence[xr.Dataset]
 
 PREDICTION_BATCH = 16
 
@@ -65,8 +68,8 @@ class TorchSurrogate:
 
     def fit(
         self,
-        training: xr.Dataset,
-        validation: xr.Dataset,
+        training: Datasets,
+        validation: Datasets,
         *,
         seed: int = 0,
         on_epoch: OnEpoch | None = None,
@@ -76,23 +79,16 @@ class TorchSurrogate:
         device = choose_device(self.options.device)
         torch.manual_seed(seed)
         self.network = self._new_network().to(device)
-        data = [prepare(dataset, with_solution=True) for dataset in (training, validation)]
-        if data[0].spacing != data[1].spacing:
-            raise OptionError("training and validation samples are on different grids")
-        hx, hz = data[0].spacing
 
-        def loss(batch: Batch) -> tuple[Tensor, Tensor]:
+        def loss(batch: Batch, spacing: Spacing) -> tuple[Tensor, Tensor]:
             batch = batch.to(device)
-            found = self._flow(batch, hx, hz)
-            truth = batch.velocity_x, batch.velocity_z
-            error = relative_l2(*found, *truth)
-            if not self.options.strain_weight:
-                return error, error
-            strain = relative_strain(*found, *truth, hx, hz)
-            return error + self.options.strain_weight * strain, error
+            found = self.flow(batch, spacing)
+            return losses.total(found, batch, spacing, self.options), losses.velocity(
+                found, batch, spacing
+            )
 
         trainer = Trainer(self.network, loss, self.options, seed=seed, folder=folder)
-        history = trainer.fit(data[0].batch, data[1].batch, on_epoch)
+        history = trainer.fit(_groups(training), _groups(validation), on_epoch)
         self.network.to("cpu").eval()
         return history
 
@@ -112,44 +108,45 @@ class TorchSurrogate:
         source = f"crystalsim surrogate {type(self).__name__}"
         return make_solutions(cases, fields, attributes={"source": source})
 
+    def flow(self, batch: Batch, spacing: Spacing) -> Flow:
+        """Predict a batch; a subclass may give any flow instead of that of a network on corners.
+
+        Parameters
+        ----------
+        batch
+            The samples, on the device of the network.
+        spacing
+            Cell sizes ``(hx, hz)`` in units of half the height.
+        """
+        assert self.network is not None
+        options = self.options
+        if options.inputs == "phase":
+            seen = batch.rigidity_corner[:, None]
+        else:
+            lone = transport.response(*transport.dilute(batch, *spacing), *spacing)
+            seen = features(batch, -lone, *spacing)
+        output: Tensor = self.network(seen)
+        # Nothing where nothing drives a flow, whatever the network's biases are.
+        output = output * batch.moving
+        if options.unit == "stokes":
+            output = output * batch.stokes_velocity[:, None, None, None]
+        return flow(
+            output, batch, *spacing, predicts=options.predicts, background=options.background
+        )
+
     def _predict_part(self, data: Prepared) -> dict[str, np.ndarray]:
         device = choose_device(self.options.device)
         assert self.network is not None
         self.network.to(device).eval()
-        hx, hz = data.spacing
         batch = data.batch.to(device)
         with torch.no_grad():
-            if self.options.predicts == "stream_function":
-                correction = stream_function_correction(self._output(batch, hx, hz))
-                psi = correction.cpu().numpy().astype(np.float64)
-                psi *= (data.velocity_scale * data.length)[:, None, None]
-                psi += background(data, self.options.background)
-                velocity_x, velocity_z = velocity(psi, data.grid.hx, data.grid.hz)
-                fields = {"velocity_x": velocity_x, "velocity_z": velocity_z}
-                return {**fields, "stream_function": psi}
-            found = self._flow(batch, hx, hz)
-        scale = data.velocity_scale[:, None, None]
-        velocity_x, velocity_z = (v.cpu().numpy().astype(np.float64) * scale for v in found)
-        return {"velocity_x": velocity_x, "velocity_z": velocity_z}
-
-    def _output(self, batch: Batch, hx: float, hz: float) -> Tensor:
-        """Apply the network; nothing where nothing drives a flow, whatever its biases are."""
-        assert self.network is not None
-        output: Tensor = self.network(features(batch, hx, hz))
-        return output * batch.moving
-
-    def _flow(self, batch: Batch, hx: float, hz: float) -> tuple[Tensor, Tensor]:
-        return flow(
-            self._output(batch, hx, hz),
-            batch,
-            hx,
-            hz,
-            predicts=self.options.predicts,
-            background=self.options.background,
-        )
+            found = self.flow(batch, data.spacing)
+            misfit = losses.misfit(found, batch, data.spacing)
+        return {**to_fields(found, data), "residual": misfit.cpu().numpy().astype(np.float64)}
 
     def _new_network(self) -> nn.Module:
-        return self.build_network(FEATURES, OUTPUTS[self.options.predicts])
+        seen = FEATURES if self.options.inputs == "physics" else 1
+        return self.build_network(seen, OUTPUTS[self.options.predicts])
 
     def save(self, folder: Path) -> None:
         """Write `config.json` and `weights.pt` into a folder."""
@@ -194,3 +191,11 @@ class TorchSurrogate:
             raise StoreError(f"{folder / 'weights.pt'}: not readable: {text}") from None
         model.network.eval()
         return model
+
+
+def _groups(data: Datasets) -> list[Group]:
+    prepared = (
+        prepare(dataset, with_solution=True)
+        for dataset in ([data] if isinstance(data, xr.Dataset) else data)
+    )
+    return [Group(each.batch, each.spacing) for each in prepared]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,7 +22,25 @@ from ..store import fingerprint
 from .batches import Batch
 from .options import SurrogateOptions
 
-Loss = Callable[[Batch], tuple[Tensor, Tensor]]
+Spacing = tuple[float, float]
+
+
+class Group(NamedTuple):
+    """Samples on one grid.
+
+    Attributes
+    ----------
+    batch
+        The samples.
+    spacing
+        Cell sizes ``(hx, hz)`` in units of half the height.
+    """
+
+    batch: Batch
+    spacing: Spacing
+
+
+Loss = Callable[[Batch, Spacing], tuple[Tensor, Tensor]]
 """Gives (loss, relative error) on (sample) of a batch."""
 
 HISTORY = {
@@ -88,11 +106,13 @@ class Trainer:
         self.best_weights = _copy(network.state_dict())
 
     def fit(
-        self, training: Batch, validation: Batch, on_epoch: OnEpoch | None = None
+        self,
+        training: Sequence[Group],
+        validation: Sequence[Group],
+        on_epoch: OnEpoch | None = None,
     ) -> xr.Dataset:
-        """Train for all epochs and return the history."""
-        count = training.isoviscous.shape[0]
-        steps = math.ceil(count / self.options.batch_size)
+        """Train for all epochs and return the history; each step sees samples of one grid."""
+        steps = sum(math.ceil(_size(group) / self.options.batch_size) for group in training)
         total = steps * self.options.epochs
         mark = self._identity(training, validation)
         first = self._resume(mark)
@@ -124,27 +144,40 @@ class Trainer:
         self.network.load_state_dict(self.best_weights)
         return self._as_dataset()
 
-    def _epoch(self, data: Batch, step: int, total: int, tick: Callable[[int], object]) -> float:
+    def _epoch(
+        self, data: Sequence[Group], step: int, total: int, tick: Callable[[int], object]
+    ) -> float:
         self.network.train()
-        count = data.isoviscous.shape[0]
-        order = torch.randperm(count, generator=self.generator)
         summed = 0.0
-        for start in range(0, count, self.options.batch_size):
-            batch = data.select(order[start : start + self.options.batch_size])
+        for group, index in self._batches(data):
+            batch = group.batch.select(index)
             if self.options.mirror:
                 flips = torch.randint(0, 2, (2,), generator=self.generator).tolist()
                 batch = batch.mirrored(bool(flips[0]), bool(flips[1]))
-            for group in self.optimiser.param_groups:
-                group["lr"] = self.options.learning_rate * self._schedule(step, total)
-            loss = self.loss(batch)[0].mean()
+            for parameters in self.optimiser.param_groups:
+                parameters["lr"] = self.options.learning_rate * self._schedule(step, total)
+            loss = self.loss(batch, group.spacing)[0].mean()
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(self.network.parameters(), self.options.gradient_clip)
             self.optimiser.step()
-            summed += float(loss.detach()) * batch.isoviscous.shape[0]
+            summed += float(loss.detach()) * index.numel()
             step += 1
             tick(1)
-        return summed / count
+        return summed / sum(_size(group) for group in data)
+
+    def _batches(self, data: Sequence[Group]) -> list[tuple[Group, Tensor]]:
+        """Minibatches of one epoch in random order."""
+        made = [
+            (group, index)
+            for group in data
+            for index in torch.randperm(_size(group), generator=self.generator).split(
+                self.options.batch_size
+            )
+        ]
+        if len(data) == 1:
+            return made
+        return [made[i] for i in torch.randperm(len(made), generator=self.generator).tolist()]
 
     def _schedule(self, step: int, total: int) -> float:
         warm_up = min(self.options.warm_up, total // 4)
@@ -152,19 +185,21 @@ class Trainer:
             return (step + 1) / warm_up
         return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, total - warm_up)))
 
-    def _validate(self, data: Batch) -> tuple[float, float]:
+    def _validate(self, data: Sequence[Group]) -> tuple[float, float]:
         self.network.eval()
         size, results = 4 * self.options.batch_size, []
         with torch.no_grad():
-            for start in range(0, data.isoviscous.shape[0], size):
-                results.append(torch.stack(self.loss(data.select(slice(start, start + size)))))
+            for group in data:
+                for start in range(0, _size(group), size):
+                    batch = group.batch.select(slice(start, start + size))
+                    results.append(torch.stack(self.loss(batch, group.spacing)))
         loss, error = torch.cat(results, dim=1).double().mean(dim=1).tolist()
         return loss, error
 
-    def _identity(self, training: Batch, validation: Batch) -> str:
+    def _identity(self, training: Sequence[Group], validation: Sequence[Group]) -> str:
         """What must be the same for a checkpoint to be continued."""
         data = hashlib.sha256()
-        for tensor in (*training, *validation):
+        for tensor in (tensor for group in (*training, *validation) for tensor in group.batch):
             data.update(str(tuple(tensor.shape)).encode())
             data.update(tensor.contiguous().numpy().tobytes())
         network = [(n, list(t.shape)) for n, t in self.network.state_dict().items()]
@@ -231,3 +266,7 @@ class Trainer:
 
 def _copy(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in weights.items()}
+
+
+def _size(group: Group) -> int:
+    return int(group.batch.isoviscous.shape[0])

@@ -1,0 +1,1 @@
+"""Learned conjugate gradients for the extra stress of crystals."""
