@@ -89,12 +89,17 @@ def constitutive(flow: Flow, batch: Batch, spacing: Spacing) -> Tensor:
 def rigidity(flow: Flow, batch: Batch, spacing: Spacing) -> Tensor:
     """Strain rate inside crystals over the isoviscous one there (sample).
 
-    Vanishes for rigid crystals; use it where the contrast is 100 or more. Needs no solution.
+    Where crystals fill cells and corners; it vanishes for rigid ones and means little for
+    contrasts below 100. Needs no solution.
     """
-    normal, shear = strain_of_velocity(flow.velocity_x, flow.velocity_z, *spacing)
-    cell, corner = batch.rigidity_cell, batch.rigidity_corner[:, 1:-1, 1:-1]
-    inside = _square(_weighted(normal, cell)) + _square(_weighted(shear, corner))
-    return _root(inside / _on_crystals(batch, spacing))
+    inside = _filled(batch)
+    found = strain_of_velocity(flow.velocity_x, flow.velocity_z, *spacing)
+    driven = operators.strain_rate(batch.isoviscous, *spacing)
+    left, whole = (
+        sum(_square(part * filled) for part, filled in zip(rates, inside, strict=True))
+        for rates in (found, driven)
+    )
+    return _root(torch.as_tensor(left) / _safe(torch.as_tensor(whole)))
 
 
 def misfit(flow: Flow, batch: Batch, spacing: Spacing) -> Tensor:
@@ -203,6 +208,12 @@ def _weighted_compliance(stress: Tensor, rigidity: Tensor) -> Tensor:
     """``sqrt(rigidity) (1 - rigidity) / rigidity * stress``, zero where there is no crystal."""
     safe = rigidity.clamp(min=1e-4)
     return torch.where(rigidity > 0, (1.0 - safe) / safe.sqrt() * stress, 0.0)
+
+
+def _filled(batch: Batch) -> tuple[Tensor, Tensor]:
+    """One on cells and interior corners inside crystals, zero where magma has a share."""
+    cell, corner = batch.rigidity_cell, batch.rigidity_corner[:, 1:-1, 1:-1]
+    return (cell > 0.9).to(cell.dtype), (corner > 0.9).to(corner.dtype)
 
 
 def _on_crystals(batch: Batch, spacing: Spacing) -> Tensor:

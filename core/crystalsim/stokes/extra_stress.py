@@ -50,6 +50,11 @@ class Scales(NamedTuple):
     stress: float
     velocity: float
 
+    @property
+    def viscosity(self) -> float:
+        """Of the reference medium [Pa s]."""
+        return self.stress * self.length / self.velocity
+
 
 def scales(scene: Scene, grid: Grid, reference_viscosity: float, gravity: float) -> Scales:
     """Units for one scene."""
@@ -137,6 +142,10 @@ class ExtraStressSystem:
         normal[self._cells] = stress[: self._cells[0].size]
         shear[self._corners] = stress[self._cells[0].size :]
         return normal, shear
+
+    def on_support(self, normal: Array, shear: Array) -> Array:
+        """Vector on the support of fields on cells and interior corners; undoes `scatter`."""
+        return np.concatenate([normal[self._cells], shear[self._corners]])
 
     def response(self, stress: Array) -> Array:
         """Stream function ``K0**-1 S' t`` that an extra stress takes away (nz - 1, nx - 1)."""

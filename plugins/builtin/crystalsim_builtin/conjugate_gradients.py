@@ -41,17 +41,40 @@ class Result(NamedTuple):
     residual: float
 
 
-def solve(system: ExtraStressSystem, tolerance: float, maximum_iterations: int) -> Result:
-    """Solve for the extra stress until the relative residual is below `tolerance`."""
+def solve(
+    system: ExtraStressSystem,
+    tolerance: float,
+    maximum_iterations: int,
+    initial: NDArray[Any] | None = None,
+) -> Result:
+    """Solve for the extra stress until the relative residual is below `tolerance`.
+
+    Parameters
+    ----------
+    system
+        What to solve.
+    tolerance
+        Relative residual to stop at; measured against a start without extra stress, whatever
+        `initial` is.
+    maximum_iterations
+        Give up after so many; looking at `initial` is no iteration.
+    initial
+        Extra stress on the support to start from.
+    """
     flow = system.restrict(system.isoviscous)
     residual = system.right_hand_side.copy()
-    stress = np.zeros_like(residual)
     inverse = 1.0 / (system.compliance + _SHIFT)
-    direction = inverse * residual
-    size = start = float(residual @ direction)
-    iterations = 0
-    relative = 1.0 if start > 0 else 0.0
+    start = float(residual @ (inverse * residual))
     driving = float(np.linalg.norm(flow))
+    stress = np.zeros_like(residual)
+    if initial is not None and start > 0:
+        stress = initial.astype(residual.dtype)
+        image, response = system.apply(stress)
+        flow, residual = flow - response, residual - image
+    direction = inverse * residual
+    size = float(residual @ direction)
+    iterations = 0
+    relative = _relative(size, start, driving, flow)
     while relative > tolerance and iterations < maximum_iterations:
         image, response = system.apply(direction)
         step = size / float(direction @ image)
@@ -62,6 +85,12 @@ def solve(system: ExtraStressSystem, tolerance: float, maximum_iterations: int) 
         last, size = size, float(residual @ scaled)
         direction = scaled + (size / last) * direction
         iterations += 1
-        relative = float(np.sqrt(size / start)) * driving / float(np.linalg.norm(flow))
+        relative = _relative(size, start, driving, flow)
     psi = system.isoviscous - system.response(stress)
     return Result(psi, stress, iterations, relative)
+
+
+def _relative(size: float, start: float, driving: float, flow: NDArray[Any]) -> float:
+    if start <= 0:
+        return 0.0
+    return float(np.sqrt(size / start)) * driving / float(np.linalg.norm(flow))

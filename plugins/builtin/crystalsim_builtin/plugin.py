@@ -31,6 +31,9 @@ class BuiltinOptions:
         Literal["double", "single"],
         Meta(description="of the arithmetic and of the fields; single halves time and files"),
     ] = "double"
+    extra_stress: Annotated[
+        bool, Meta(description="write the extra stress of the crystals, to start from it later")
+    ] = False
     device: Annotated[
         Literal["cpu", "cuda", "auto"],
         Meta(description="cuda solves batches in torch; auto does if torch finds a GPU"),

@@ -13,11 +13,11 @@ import xarray as xr
 
 from crystalsim import Grid, make_solutions
 from crystalsim.cases import Case
-from crystalsim.errors import OptionError
+from crystalsim.errors import OptionError, UnsupportedError
 from crystalsim.scene import Scene, scenes
 from crystalsim.schema import VARIABLES
 from crystalsim.stokes.extra_stress import ExtraStressSystem
-from crystalsim.stokes.operators import pad_walls, velocity
+from crystalsim.stokes.operators import pad_walls, strain_rate, velocity
 
 from . import conjugate_gradients
 from .plugin import BuiltinOptions
@@ -32,11 +32,15 @@ FIELDS = (
 )
 
 
+STRESS = ("extra_stress_xx", "extra_stress_xz")
+
+
 class Flow(NamedTuple):
     """Flow of one sample in SI units, and what it took."""
 
     stream_function: np.ndarray
     pressure: np.ndarray
+    extra_stress: tuple[np.ndarray, np.ndarray] | None
     iterations: int
     residual: float
     wall_time: float
@@ -61,8 +65,23 @@ class BuiltinSolver:
     def __init__(self, options: BuiltinOptions | None = None) -> None:
         self.options = options or BuiltinOptions()
 
-    def solve(self, cases: xr.Dataset) -> xr.Dataset:
-        """Solve all samples; see `crystalsim.contracts.Solver`."""
+    def solve(self, cases: xr.Dataset, *, initial: xr.Dataset | None = None) -> xr.Dataset:
+        """Solve all samples; see `crystalsim.contracts.Solver`.
+
+        Parameters
+        ----------
+        cases
+            What to solve.
+        initial
+            Solutions or predictions of the same samples to start from. What helps is their extra
+            stress: that of stiff crystals cannot be read off a velocity, so that without it the
+            solver starts from nothing, as it does without `initial`.
+
+        Raises
+        ------
+        UnsupportedError
+            If there is an `initial` and batches are solved on a GPU.
+        """
         grid = Grid.from_dataset(cases)
         samples = cases.sizes["sample"]
         fields = {
@@ -70,7 +89,7 @@ class BuiltinSolver:
                 [cases.sizes[dim] for dim in VARIABLES[name].dims],
                 dtype=np.int16 if name == "phase" else self._dtype,
             )
-            for name in FIELDS
+            for name in (*FIELDS, *(STRESS if self.options.extra_stress else ()))
         }
         report: dict[str, np.ndarray] = {
             "residual": np.zeros(samples),
@@ -78,9 +97,13 @@ class BuiltinSolver:
             "wall_time": np.zeros(samples),
         }
         device = self._device()
+        if device and (initial is not None or self.options.extra_stress):
+            raise UnsupportedError(
+                "solver builtin: with device = 'cuda' there is no initial and no extra_stress"
+            )
         painted = scenes(cases, grid, self.options.average)
         flows = (
-            self._one_by_one(painted, grid)
+            self._one_by_one(painted, grid, self._starts(initial, cases))
             if device is None
             else self._batches(painted, grid, device)
         )
@@ -90,6 +113,9 @@ class BuiltinSolver:
                 flow.stream_function,
                 flow.pressure,
             )
+            if flow.extra_stress:
+                for name, values in zip(STRESS, flow.extra_stress, strict=True):
+                    fields[name][i] = values
             fields["velocity_x"][i], fields["velocity_z"][i] = velocity(
                 flow.stream_function, grid.hx, grid.hz
             )
@@ -120,8 +146,28 @@ class BuiltinSolver:
             raise OptionError(f"option solver.device = 'cuda': {missing}")
         return None
 
+    def _starts(
+        self, initial: xr.Dataset | None, cases: xr.Dataset
+    ) -> Iterator[tuple[np.ndarray, ...] | None]:
+        """Extra stress and stream function to start each sample from, if any."""
+        names = (*STRESS, "stream_function")
+        if initial is None or any(name not in initial for name in names):
+            return itertools.repeat(None)
+        same = initial.sizes["sample"] == cases.sizes["sample"] and all(
+            np.array_equal(initial[name], cases[name], equal_nan=True)
+            for name in ("crystal_x", "crystal_z", "crystal_radius", "x", "z")
+            if initial[name].shape == cases[name].shape or name in ("x", "z")
+        )
+        if not same:
+            raise OptionError("initial: of other samples than the cases; expected the same ones")
+        fields = [initial[name].values for name in names]
+        return (tuple(f[i] for f in fields) for i in range(cases.sizes["sample"]))
+
     def _one_by_one(
-        self, painted: Iterable[tuple[Case, Scene]], grid: Grid
+        self,
+        painted: Iterable[tuple[Case, Scene]],
+        grid: Grid,
+        starts: Iterator[tuple[np.ndarray, ...] | None],
     ) -> Iterator[tuple[Scene, Flow]]:
         start = time.perf_counter()
         for case, scene in painted:
@@ -133,18 +179,25 @@ class BuiltinSolver:
                 gravity=case.gravity,
                 dtype=self._dtype,
             )
-            result = conjugate_gradients.solve(
-                system, self.options.tolerance, self.options.maximum_iterations
-            )
             units = system.scales
+            result = conjugate_gradients.solve(
+                system,
+                self.options.tolerance,
+                self.options.maximum_iterations,
+                _initial_stress(system, next(starts), case.matrix_viscosity, grid),
+            )
             psi = pad_walls(result.stream_function).astype(np.float64)
             pressure = system.pressure(result.stream_function, result.extra_stress)
+            stress = None
+            if self.options.extra_stress:
+                stress = _over_matrix(system, result.extra_stress, psi, case.matrix_viscosity, grid)
             start, before = time.perf_counter(), start
             yield (
                 scene,
                 Flow(
                     psi * (units.velocity * units.length),
                     pressure * units.stress,
+                    stress,
                     result.iterations,
                     result.residual,
                     start - before,
@@ -177,8 +230,38 @@ class BuiltinSolver:
                     Flow(
                         found.stream_function[i],
                         found.pressure[i],
+                        None,
                         int(found.iterations[i]),
                         float(found.residual[i]),
                         (start - before) / len(batch),
                     ),
                 )
+
+
+def _over_matrix(
+    system: ExtraStressSystem, stress: np.ndarray, psi: np.ndarray, matrix: float, grid: Grid
+) -> tuple[np.ndarray, np.ndarray]:
+    """Stress beyond that of the magma at the same strain rate, on cells and all corners [Pa]."""
+    units = system.scales
+    normal, shear = (part * units.stress for part in system.scatter(stress))
+    if (difference := units.viscosity - matrix) != 0:
+        rates = strain_rate(psi * (units.velocity * units.length), grid.hx, grid.hz)
+        normal, shear = normal + difference * rates[0], shear + difference * rates[1]
+    return normal, pad_walls(shear)
+
+
+def _initial_stress(
+    system: ExtraStressSystem,
+    initial: tuple[np.ndarray, ...] | None,
+    matrix: float,
+    grid: Grid,
+) -> np.ndarray | None:
+    """Undo `_over_matrix`, for the extra stress and stream function to start from."""
+    if initial is None:
+        return None
+    normal, shear, psi = initial
+    shear = shear[1:-1, 1:-1]
+    if (difference := system.scales.viscosity - matrix) != 0:
+        rates = strain_rate(psi, grid.hx, grid.hz)
+        normal, shear = normal - difference * rates[0], shear - difference * rates[1]
+    return system.on_support(normal, shear) / system.scales.stress

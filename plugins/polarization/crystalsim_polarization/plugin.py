@@ -17,9 +17,9 @@ class PolarizationOptions(SurrogateOptions):
     steps: Annotated[
         int, Meta(ge=1, le=8, description="directions that are searched, one isoviscous solve each")
     ] = 3
-    width: Annotated[int, Meta(ge=2, description="channels of the flow")] = 24
+    width: Annotated[int, Meta(ge=2, description="channels of the flow")] = 16
     geometry_width: Annotated[int, Meta(ge=2, description="channels of the geometry")] = 16
-    layers: Annotated[int, Meta(ge=1, description="layers of each step's network")] = 3
+    layers: Annotated[int, Meta(ge=1, description="layers of each step's network")] = 2
     symmetric: Annotated[
         bool,
         Meta(
