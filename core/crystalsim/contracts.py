@@ -7,7 +7,7 @@ each of the protocols.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Protocol
@@ -57,6 +57,9 @@ class Solver(Protocol):
         Any subset of the samples gives the same numbers. The cases are left as they are. A sample
         that fails has ``converged = False``; the others go on.
 
+        A solver that can start from a known flow takes it as a second argument,
+        ``initial: xr.Dataset | None = None``: solutions or predictions of the same samples.
+
         Returns
         -------
         xarray.Dataset
@@ -70,8 +73,8 @@ class Model(Protocol):
 
     def fit(
         self,
-        training: xr.Dataset,
-        validation: xr.Dataset,
+        training: xr.Dataset | Sequence[xr.Dataset],
+        validation: xr.Dataset | Sequence[xr.Dataset],
         *,
         seed: int = 0,
         on_epoch: OnEpoch | None = None,
@@ -82,7 +85,8 @@ class Model(Protocol):
         Parameters
         ----------
         training, validation
-            Datasets of kind ``"solutions"``.
+            Datasets of kind ``"solutions"``; several where the samples are on several grids, which
+            a model may refuse.
         seed
             Fixes initial weights and the order of the data.
         on_epoch

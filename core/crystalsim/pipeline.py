@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,14 +67,27 @@ def usable(solutions: xr.Dataset) -> xr.Dataset:
 
 def train_model(
     table: Mapping[str, Any],
-    training: xr.Dataset,
-    validation: xr.Dataset,
+    training: Sequence[xr.Dataset],
+    validation: Sequence[xr.Dataset],
     folder: Path,
     *,
     seed: int,
     run: Path | None = None,
 ) -> xr.Dataset:
     """Train a model into a folder, or finish the training that was cut off there.
+
+    Parameters
+    ----------
+    table
+        ``plugin`` and options of the model.
+    training, validation
+        Solutions, a dataset for each grid.
+    folder
+        Of the model.
+    seed
+        Fixes initial weights and the order of the data.
+    run
+        Folder of the run that plugins are told of; the model's if None.
 
     Returns
     -------
@@ -88,8 +101,7 @@ def train_model(
     hook = functools.partial(registry().broadcast, "crystalsim_epoch_finished", run=run or folder)
     start = time.perf_counter()
     history = model.fit(
-        usable(training),
-        usable(validation),
+        *(_one_or_more([usable(d) for d in data]) for data in (training, validation)),
         seed=seed,
         on_epoch=lambda epoch, metrics: hook(epoch=epoch, metrics=metrics),
         folder=folder,
@@ -98,13 +110,18 @@ def train_model(
     attributes = {
         **store.provenance({"model": dict(table)}, seed),
         "training_time": spent,
-        "training_samples": training.sizes["sample"],
+        "training_samples": sum(dataset.sizes["sample"] for dataset in training),
         "parameters": int(getattr(model, "parameter_count", 0)),
     }
     history = history.assign_attrs(attributes)
     store.save(history, folder / "history.nc")
     save_model(model, dict(table), folder, seed)
     return history
+
+
+def _one_or_more(datasets: list[xr.Dataset]) -> xr.Dataset | list[xr.Dataset]:
+    """Spare models that know one grid only from lists."""
+    return datasets[0] if len(datasets) == 1 else datasets
 
 
 def score(
@@ -157,8 +174,8 @@ def run(config: RunConfig, folder: Path, *, workers: int = 1) -> str:
         if not (model_folder / MODEL).is_file():
             train_model(
                 config.model,
-                store.open(solutions["training"]),
-                store.open(solutions["validation"]),
+                [store.open(solutions["training"])],
+                [store.open(solutions["validation"])],
                 model_folder,
                 seed=config.seed,
                 run=folder,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..config import DEFAULTS
 from .common import compress_option, output_option
 
 
@@ -13,21 +14,43 @@ from .common import compress_option, output_option
     "predict",
     epilog="\b\nExamples:\n"
     "  crystalsim predict cases.nc --model checkpoint --output predictions.nc\n"
-    "  crystalsim predict cases.nc --model isoviscous --output baseline.nc",
+    "  crystalsim predict cases.nc --model isoviscous --output baseline.nc\n"
+    "  crystalsim predict cases.nc --model checkpoint --refine 1e-3 --output refined.nc",
 )
 @click.argument("cases", type=click.Path(path_type=Path))
 @click.option(
     "--model", required=True, help="Folder of a trained model or run, or a model without training."
 )
+@click.option(
+    "--refine",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Polish with a solver: by so many iterations, or if below 1 to this tolerance.",
+)
+@click.option(
+    "--solver",
+    default=DEFAULTS["solver"]["plugin"],
+    show_default=True,
+    help="Solver that refines.",
+)
 @output_option("File (.nc), or folder of shards for many samples.")
 @compress_option
-def command(cases: Path, model: str, output: Path, compress: bool) -> None:
-    """Predict the samples of CASES (a file or folder) with a model."""
+def command(
+    cases: Path, model: str, refine: float | None, solver: str, output: Path, compress: bool
+) -> None:
+    """Predict the samples of CASES (a file or folder) with a model.
+
+    The variable `residual` of the predictions is an error flag: it needs no solution, and ranks
+    samples by how far they are off.
+    """
     from .. import store
     from ..checkpoints import load_model
+    from ..refine import Refined
     from ..shards import predict_cases
 
     loaded, table = load_model(model)
+    if refine is not None:
+        loaded = Refined(loaded, solver, refine)
+        table = {**table, "refine": refine, "refined_by": solver}
     dataset = store.open(cases, "cases")
     predict_cases(dataset, loaded, output, config=table, compress=compress)
     click.echo(f"{output}: {dataset.sizes['sample']} samples")

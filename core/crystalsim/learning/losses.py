@@ -213,7 +213,7 @@ def _weighted_compliance(stress: Tensor, rigidity: Tensor) -> Tensor:
 def _filled(batch: Batch) -> tuple[Tensor, Tensor]:
     """One on cells and interior corners inside crystals, zero where magma has a share."""
     cell, corner = batch.rigidity_cell, batch.rigidity_corner[:, 1:-1, 1:-1]
-    return (cell > 0.9).to(cell.dtype), (corner > 0.9).to(corner.dtype)
+    return (cell > 0.99).to(cell.dtype), (corner > 0.99).to(corner.dtype)
 
 
 def _on_crystals(batch: Batch, spacing: Spacing) -> Tensor:
