@@ -104,6 +104,12 @@ VARIABLES: dict[str, Variable] = {
         "m2 s-1",
         "stream function (velocity_x = d/dz, velocity_z = -d/dx)",
     ),
+    "viscosity_node": Variable(
+        ("sample", "z_face", "x_face"), "Pa s", "viscosity on corners that the solver used"
+    ),
+    "density_node": Variable(
+        ("sample", "z_face", "x_face"), "kg m-3", "density on corners that the solver used"
+    ),
     "converged": Variable(("sample",), "1", "whether the solver met its tolerance", ("solutions",)),
     "extra_stress_xx": Variable(
         ("sample", "z", "x"), "Pa", "extra stress of the crystals, xx and minus zz"
