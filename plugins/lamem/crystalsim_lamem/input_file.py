@@ -191,9 +191,7 @@ def _geometry(case: Case, slab: float) -> str:
     """Crystals as cylinders along y, which spheres would be cut short by the slab, and phases."""
     materials, of_crystals = phases(case)
     text = ""
-    crystals = zip(
-        of_crystals, case.x.tolist(), case.z.tolist(), case.radius.tolist(), strict=True
-    )
+    crystals = zip(of_crystals, case.x.tolist(), case.z.tolist(), case.radius.tolist(), strict=True)
     for phase, x, z, radius in crystals:
         if phase:
             text += _block(

@@ -1,0 +1,111 @@
+"""Everything that LaMEM may get wrong, most of it in silence: each has its message."""
+
+import logging
+import re
+
+import numpy as np
+import pytest
+
+import crystalsim
+from crystalsim import Grid, make_cases
+from crystalsim.errors import OptionError
+
+CRYSTAL = {"x": -200, "z": 150, "radius": 200, "density": 2900, "viscosity": 1e24}
+SECOND = {"x": 400, "z": -300, "radius": 150, "density": 2800, "viscosity": 1e23}
+
+
+def cases(*samples):
+    return make_cases(samples or ([CRYSTAL],), Grid(16, 16))
+
+
+def solve(fake, *samples, **options):
+    return crystalsim.get("solver", "lamem", executable=fake, **options).solve(cases(*samples))
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "message"),
+    [
+        ("crash", r"ended with status 83 \(Zero pivot in LU factorization\); its log ends: .*Zero"),
+        ("unfinished", r"'SOLUTION IS DONE' is not in its log, which ends: "),
+        ("not_converged", r"its linear solver failed: Linear js_ solve did not converge"),
+        ("residual", r"its momentum residual is 3e\+06; expected 0.0001 at most"),
+        ("residual_nan", r"its momentum residual is nan"),
+        ("no_step", r"wrote no output after the solve \(no folder Timestep_00000001_\*\)"),
+        ("no_index", r"wrote no index of its output \(Timestep_00000001_1.1\S+/output.pvtr\)"),
+        ("no_piece", r"output_p00000000.vtr: cannot be read: No such file"),
+        ("cut", r"output_p00000000.vtr: cut off within"),
+        ("nan", r"its velocity_z holds 1 values that are not finite"),
+        ("zero", r"its velocity is exactly zero"),
+        ("wrong_density", r"its density at \(.*\) m is 27\S+ kg m-3; expected 27"),
+        ("wrong_viscosity", r"its viscosity at \(.*\) m is \S+ Pa s; expected "),
+        ("no_radius", r"it did not read the crystals as they were written|exactly zero"),
+        ("divergent", r"its velocity differs by \S+ from any divergence-free flow"),
+    ],
+)
+def test_each_failure_has_its_message(fake, monkeypatch, caplog, behaviour, message):
+    monkeypatch.setenv("FAKE_LAMEM", behaviour)
+    with caplog.at_level(logging.WARNING):
+        solution = solve(fake)
+    crystalsim.validate(solution, "solutions")
+    assert not solution.converged.any()
+    assert np.isnan(solution.velocity_z).all()
+    (record,) = caplog.records
+    assert record.getMessage().startswith("sample 0: LaMEM ")
+    assert re.search(message, record.getMessage()), record.getMessage()
+
+
+def test_one_failure_leaves_the_others(fake, monkeypatch, caplog):
+    monkeypatch.setenv("FAKE_LAMEM", "crash:2")
+    solution = solve(fake, [CRYSTAL], [CRYSTAL, SECOND], [SECOND])
+    assert solution.converged.values.tolist() == [True, False, True]
+    assert np.isfinite(solution.velocity_z[[0, 2]]).all()
+    assert [r.getMessage()[:8] for r in caplog.records] == ["sample 1"]
+
+
+def test_too_slow(fake, monkeypatch, caplog):
+    monkeypatch.setenv("FAKE_LAMEM", "sleep")
+    solution = solve(fake, time_limit=1.0)
+    assert not solution.converged.any()
+    assert r"was ended after 1 s (option time_limit); its log ends: Version : 2.2.1" in caplog.text
+
+
+def test_missing_program_says_how_to_get_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(OptionError, match=r"^LaMEM is not an executable .* LaMEM\.jl installs"):
+        solve("")
+    with pytest.raises(OptionError, match=r"solver.executable = '/no/where' is not an executable"):
+        solve("/no/where")
+    monkeypatch.setenv("CRYSTALSIM_LAMEM", "/some/where")
+    with pytest.raises(OptionError, match=r"CRYSTALSIM_LAMEM = '/some/where' is not an exec"):
+        solve("")
+
+
+def test_program_from_the_variable_or_the_path(fake, monkeypatch):
+    monkeypatch.setenv("CRYSTALSIM_LAMEM", fake)
+    assert solve("").converged.all()
+    monkeypatch.delenv("CRYSTALSIM_LAMEM")
+    monkeypatch.setenv("PATH", fake.removesuffix("LaMEM"), prepend=":")
+    assert solve("").converged.all()
+
+
+def test_what_is_not_lamem_is_told(tmp_path):
+    other = tmp_path / "LaMEM"
+    other.write_text("#!/bin/sh\necho Hello\n")
+    other.chmod(0o755)
+    with pytest.raises(OptionError, match=r"tells no version of LaMEM .* its log ends: Hello"):
+        solve(str(other))
+    other.write_text("#!/bin/sh\necho '   Version : 1.9.0'\n")
+    with pytest.raises(OptionError, match=r"is LaMEM 1.9.0; expected 2 or later"):
+        solve(str(other))
+
+
+def test_missing_launcher(fake):
+    with pytest.raises(OptionError, match="solver.mpiexec = 'no-mpiexec': not an executable"):
+        solve(fake, processes=2, mpiexec="no-mpiexec")
+
+
+def test_bounds_that_one_sample_exceeds(fake, caplog):
+    assert not solve(fake, memory=0.01).converged.any()
+    assert "LaMEM takes about 0.2 GB for 16 x 16 cells; option memory = 0.01" in caplog.text
+    assert not solve(fake, processes=4, cores=2, mpiexec="true").converged.any()
+    assert "option processes = 4: expected 2 at most" in caplog.text
