@@ -5,7 +5,8 @@ faces below and above, its `velocity_z` that of the faces to the left and right,
 The velocity is free of divergence, so that both are central differences of one stream function
 that vanishes on the walls,
 
-    velocity_x = (psi[k + 1] - psi[k - 1]) / (2 hz)      velocity_z = -(psi[i + 1] - psi[i - 1]) / (2 hx),
+    velocity_x = (psi[k + 1] - psi[k - 1]) / (2 hz)
+    velocity_z = -(psi[i + 1] - psi[i - 1]) / (2 hx),
 
 odd beyond the walls. Sines and cosines turn these differences into factors, so that the stream
 function that fits both components best, in the mean square, costs a few fast transforms. What is

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
 import tempfile
@@ -115,8 +116,11 @@ class LamemSolver:
         text = write_input(case, grid, program.version, self.options)
         arguments = command(program, self.options.processes, self.options.mpiexec)
         count = slot_count(grid, program.version, self.options)
-        with tempfile.TemporaryDirectory(prefix="crystalsim-lamem-") as temporary:
-            folder = self._kept(text, program.version, name) or Path(temporary) / "run"
+        with contextlib.ExitStack() as stack:
+            folder = self._kept(text, program.version, name)
+            if folder is None:
+                made = tempfile.TemporaryDirectory(prefix="crystalsim-lamem-")
+                folder = Path(stack.enter_context(made))
             if not (folder / _STATUS).is_file():
                 with slot(count):
                     start = time.perf_counter()

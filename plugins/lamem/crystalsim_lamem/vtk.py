@@ -78,7 +78,7 @@ def read_step(index: Path) -> Nodes:
             fields[name][part[::-1]] = values
     if not fields or any(np.isnan(axis).any() for axis in positions):
         raise LamemError(f"{index}: its pieces do not cover the grid")
-    return Nodes(*positions, fields)
+    return Nodes(positions[0], positions[1], positions[2], fields)
 
 
 def _take(

@@ -5,6 +5,7 @@ sparse solve for velocity and pressure, means on nodes. The variable FAKE_LAMEM 
 misbehave, as ``crash`` or, for inputs with two cylinders alone, ``crash:2``.
 """
 
+import itertools
 import os
 import re
 import signal
@@ -44,7 +45,7 @@ def fail(message):
 def main():
     keys, blocks = read(Path(sys.argv[sys.argv.index("-ParamFile") + 1]).read_text())
     behaviour = mode(blocks)
-    with open("started", "a") as file:
+    with Path("started").open("a") as file:
         file.write(f"{os.getpid()}\n")
     if behaviour != "no_version":
         print(RULE, "\n     Version :", VERSION, "\n" + RULE, flush=True)
@@ -60,7 +61,7 @@ def main():
     if behaviour == "stubborn":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         child = subprocess.Popen(["sleep", "600"])
-        with open("started", "a") as file:
+        with Path("started").open("a") as file:
             file.write(f"{child.pid}\n")
         time.sleep(600)
     solver = blocks["SolverOptions"][0] if major >= 3 else keys
@@ -206,7 +207,7 @@ def write_step(folder, axes, fields, behaviour):
     nodes_z = axes[2].size
     cuts = np.linspace(0, nodes_z - 1, PIECES + 1).astype(int)
     pieces, fixed = "", f"1 {axes[0].size} 1 {axes[1].size}"
-    for rank, (low, high) in enumerate(zip(cuts[:-1], cuts[1:], strict=True)):
+    for rank, (low, high) in enumerate(itertools.pairwise(cuts)):
         part = {"x": axes[0], "y": axes[1], "z": axes[2][low : high + 1]}
         part |= {name: a[low : high + 1] for name, a in fields.items()}
         extent, source = f"{fixed} {low + 1} {high + 1}", f"output_p{rank:08d}.vtr"
@@ -236,7 +237,8 @@ def write_step(folder, axes, fields, behaviour):
     if behaviour != "no_index":
         whole = f"{fixed} 1 {nodes_z}"
         (folder / "output.pvtr").write_text(
-            f'<VTKFile><PRectilinearGrid WholeExtent="{whole}">\n{pieces}</PRectilinearGrid></VTKFile>'
+            f'<VTKFile><PRectilinearGrid WholeExtent="{whole}">\n{pieces}'
+            "</PRectilinearGrid></VTKFile>"
         )
 
 

@@ -100,7 +100,7 @@ def test_what_is_not_lamem_is_told(tmp_path):
 
 
 def test_missing_launcher(fake):
-    with pytest.raises(OptionError, match="solver.mpiexec = 'no-mpiexec': not an executable"):
+    with pytest.raises(OptionError, match=r"solver.mpiexec = 'no-mpiexec': not an executable"):
         solve(fake, processes=2, mpiexec="no-mpiexec")
 
 
