@@ -18,6 +18,7 @@ COMMANDS = {
     "train": "Train a model on solutions.",
     "predict": "Predict cases with a model.",
     "evaluate": "Score predictions against a reference.",
+    "compare": "Compare solvers, or solutions in files, with a reference.",
     "validate": "Check a solver against exact solutions and laws of physics.",
     "plugins": "List what is installed.",
     "describe": "Show what a plugin does and its options.",

@@ -80,10 +80,12 @@ def prototype_row() -> Row:
     return Row("prototype (quoted)", {"r2.mean": 0.944, "mse_stokes.mean": 1.5e-3})
 
 
-def table_text(rows: Sequence[Row]) -> str:
+def table_text(
+    rows: Sequence[Row], columns: Sequence[Column] = COLUMNS, heading: str = "model"
+) -> str:
     """Aligned columns; those without any value are left out."""
-    columns = [c for c in COLUMNS if any(c.key in r.values for r in rows)]
-    cells = [["model", *(c.heading for c in columns)]]
+    columns = [c for c in columns if any(c.key in r.values for r in rows)]
+    cells = [[heading, *(c.heading for c in columns)]]
     for r in rows:
         shown = [
             format(c.factor * r.values[c.key], c.form) if c.key in r.values else "-"
@@ -102,11 +104,11 @@ def table_text(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def save_table(rows: Sequence[Row], path: Path) -> None:
+def save_table(rows: Sequence[Row], path: Path, heading: str = "model") -> None:
     """Write all values of all rows as CSV."""
     keys = list(dict.fromkeys(key for r in rows for key in r.values))
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["model", *keys])
+    writer.writerow([heading, *keys])
     writer.writerows([r.name, *(r.values.get(key, "") for key in keys)] for r in rows)
     write_text(path, buffer.getvalue())
