@@ -178,6 +178,7 @@ def _report(
     for note in result.notes:
         click.echo(note)
     if output:
+        store.make_folder(output)
         save_table(result.rows, output / "table.csv", "solution")
         click.echo(f"table: {output / 'table.csv'}")
         try:
