@@ -14,6 +14,7 @@ import numpy as np
 
 from crystalsim import Grid
 from crystalsim.cases import Case
+from crystalsim.errors import OptionError
 
 from .failures import LamemError
 from .plugin import LamemOptions
@@ -261,16 +262,16 @@ def multigrid_levels(grid: Grid) -> int:
 
     Raises
     ------
-    LamemError
+    OptionError
         If there is but one.
     """
     levels, nx, nz = 1, grid.nx, grid.nz
     while nx % 2 == 0 and nz % 2 == 0 and min(nx, nz) >= 16:
         levels, nx, nz = levels + 1, nx // 2, nz // 2
     if levels == 1:
-        raise LamemError(
-            f"method 'multigrid' on {grid.nx} x {grid.nz} cells: expected even numbers of 16 or "
-            "more; 'direct' takes any"
+        raise OptionError(
+            f"option solver.method = 'multigrid' on {grid.nx} x {grid.nz} cells: expected even "
+            "numbers of 16 or more; 'direct' takes any"
         )
     return levels
 

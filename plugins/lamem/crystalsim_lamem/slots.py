@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from crystalsim import Grid
+from crystalsim.errors import OptionError
 
-from .failures import LamemError
 from .input_file import Version
 from .plugin import LamemOptions
 
@@ -41,19 +41,19 @@ def slot_count(grid: Grid, version: Version, options: LamemOptions) -> int:
 
     Raises
     ------
-    LamemError
+    OptionError
         If one alone exceeds the memory or the cores that the options give.
     """
     needed = estimated_memory(grid, version, options.method)
     if options.memory and needed > options.memory:
-        raise LamemError(
-            f"LaMEM takes about {needed:.1f} GB for {grid.nx} x {grid.nz} cells; option memory = "
-            f"{options.memory:g}"
+        raise OptionError(
+            f"option solver.memory = {options.memory:g} GB: LaMEM takes about {needed:.1f} GB for "
+            f"{grid.nx} x {grid.nz} cells"
         )
     if options.cores and options.processes > options.cores:
-        raise LamemError(
-            f"option processes = {options.processes}: expected {options.cores} at most, the "
-            "option cores"
+        raise OptionError(
+            f"option solver.processes = {options.processes}: expected {options.cores} at most, as "
+            "solver.cores says"
         )
     cores = options.cores or available_cores()
     memory = options.memory or total_memory()

@@ -72,7 +72,7 @@ class LamemSolver:
         LamemError
             Before anything runs, if a sample is beyond LaMEM's limits.
         OptionError
-            If LaMEM is not installed.
+            If LaMEM is not installed, or an option does not fit the grid.
         """
         grid = _check_cases(cases)
         fields = {
@@ -93,7 +93,7 @@ class LamemSolver:
                 try:
                     found = self._solve_one(case, grid, program, name)
                 except LamemError as error:
-                    logger.warning("%s: LaMEM %s", name, error)
+                    logger.warning("%s: LaMEM: %s", name, error)
                     continue
             converged[i] = True
             for key, values in found.items():

@@ -9,6 +9,10 @@ import pytest
 import crystalsim
 from crystalsim import Grid, make_cases
 from crystalsim.errors import OptionError
+from crystalsim_lamem.checks import check_fields
+from crystalsim_lamem.coefficients import coefficients, to_nodes
+from crystalsim_lamem.failures import LamemError
+from crystalsim_lamem.flow import Sheet
 
 CRYSTAL = {"x": -200, "z": 150, "radius": 200, "density": 2900, "viscosity": 1e24}
 SECOND = {"x": 400, "z": -300, "radius": 150, "density": 2800, "viscosity": 1e23}
@@ -50,7 +54,7 @@ def test_each_failure_has_its_message(fake, monkeypatch, caplog, behaviour, mess
     assert not solution.converged.any()
     assert np.isnan(solution.velocity_z).all()
     (record,) = caplog.records
-    assert record.getMessage().startswith("sample 0: LaMEM ")
+    assert record.getMessage().startswith("sample 0: LaMEM: ")
     assert re.search(message, record.getMessage()), record.getMessage()
 
 
@@ -104,8 +108,28 @@ def test_missing_launcher(fake):
         solve(fake, processes=2, mpiexec="no-mpiexec")
 
 
-def test_bounds_that_one_sample_exceeds(fake, caplog):
-    assert not solve(fake, memory=0.01).converged.any()
-    assert "LaMEM takes about 0.2 GB for 16 x 16 cells; option memory = 0.01" in caplog.text
-    assert not solve(fake, processes=4, cores=2, mpiexec="true").converged.any()
-    assert "option processes = 4: expected 2 at most" in caplog.text
+def test_bounds_that_one_sample_exceeds(fake):
+    told = r"solver.memory = 0.01 GB: LaMEM takes about 0.2 GB for 16 x 16 cells"
+    with pytest.raises(OptionError, match=told):
+        solve(fake, memory=0.01)
+    with pytest.raises(OptionError, match=r"solver.processes = 4: expected 2 at most"):
+        solve(fake, processes=4, cores=2, mpiexec="true")
+
+
+@pytest.mark.parametrize("change", [-1e-12, 1e-12])
+def test_markers_on_the_edge_of_a_crystal_may_count_either_way(change):
+    """In km or m they may fall inside or outside, which is no reason to refuse."""
+    # Markers are 25 m apart; twelve lie on the circle about one of them.
+    grid = Grid(20, 20)
+    case = next(
+        crystalsim.iterate_cases(
+            make_cases([[{**CRYSTAL, "x": 12.5, "z": -37.5, "radius": 125}]], grid)
+        )
+    )
+    media = coefficients(case._replace(radius=case.radius * (1 + change)), grid)
+    velocity = np.ones((21, 21))
+    nodes = to_nodes(media.density), to_nodes(media.viscosity)
+    check_fields(Sheet(velocity, velocity, velocity, *nodes), case, grid, 4)
+    other = case._replace(radius=case.radius * (0.99 if change > 0 else 1.01))
+    with pytest.raises(LamemError, match="its density at"):
+        check_fields(Sheet(velocity, velocity, velocity, *nodes), other, grid, 4)

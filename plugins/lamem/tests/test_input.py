@@ -7,7 +7,7 @@ import pytest
 
 import crystalsim
 from crystalsim import Grid, SceneOptions, iterate_cases, make_cases
-from crystalsim.errors import SchemaError
+from crystalsim.errors import OptionError, SchemaError
 from crystalsim_lamem.failures import LamemError
 from crystalsim_lamem.input_file import Version, multigrid_levels, write_input
 from crystalsim_lamem.plugin import LamemOptions
@@ -70,7 +70,7 @@ def test_multigrid(version, key, value):
 
 def test_multigrid_needs_grids_that_can_be_halved():
     assert multigrid_levels(Grid(256, 256)) == 6
-    with pytest.raises(LamemError, match="'multigrid' on 65 x 64 cells"):
+    with pytest.raises(OptionError, match=r"solver.method = 'multigrid' on 65 x 64 cells"):
         multigrid_levels(Grid(65, 64))
 
 
