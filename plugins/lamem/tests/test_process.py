@@ -73,6 +73,28 @@ def test_nothing_is_left_behind(fake, monkeypatch, tmp_path, behaviour, kind):
     wait_for(lambda: not any(map(alive, pids)))
 
 
+@pytest.mark.slow
+def test_ctrl_c_on_the_command_with_workers(fake, monkeypatch, tmp_path):
+    """As a terminal does it: the whole group of processes is interrupted."""
+    monkeypatch.setenv("FAKE_LAMEM", "sleep")
+    crystalsim.save(make_cases([[CRYSTAL], [SECOND]], Grid(16, 16)), tmp_path / "cases.nc")
+    kept = tmp_path / "kept"
+    command = [sys.executable, "-m", "crystalsim", "solve", str(tmp_path / "cases.nc")]
+    command += ["--solver", "lamem", "-o", f"solver.executable={fake}", "--workers", "2"]
+    command += ["-o", f"solver.keep_files={kept}", "-o", "solver.cores=2", "--shard-size", "1"]
+    command += ["--output", str(tmp_path / "solutions")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True) as parent:
+        started = wait_for(lambda: len(found := list(kept.glob("*/started"))) == 2 and found)
+        pids = [int(path.read_text()) for path in started]
+        assert all(map(alive, pids))
+        os.killpg(parent.pid, signal.SIGINT)
+        assert parent.wait(20) == 130
+        assert parent.stderr is not None
+        told = parent.stderr.read()
+        assert b"Interrupted" in told and b"Traceback" not in told
+    wait_for(lambda: not any(map(alive, pids)))
+
+
 def test_kept_files_are_used_again(fake, monkeypatch, tmp_path):
     first = solve(fake, keep_files=str(tmp_path / "kept"))
     (folder,) = (tmp_path / "kept").iterdir()
