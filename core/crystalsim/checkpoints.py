@@ -33,7 +33,9 @@ def save_model(model: Any, table: dict[str, Any], folder: Path, seed: int) -> No
 
 
 def load_model(name: str) -> tuple[Any, dict[str, Any]]:
-    """Load a model from a folder, or make one that needs no training from its plugin's name.
+    """Load a model from a folder, or one that needs no training from its plugin's name.
+
+    A plugin whose model has a classmethod ``pretrained()`` brings weights along.
 
     Returns
     -------
@@ -53,7 +55,9 @@ def load_model(name: str) -> tuple[Any, dict[str, Any]]:
     if (folder / "model" / MODEL).is_file():  # the folder of a run
         folder = folder / "model"
     if not folder.is_dir():
-        return build("model", name, {}), {"plugin": name}
+        pretrained = getattr(registry().load("model", name), "pretrained", None)
+        model = pretrained() if pretrained else build("model", name, {})
+        return model, {"plugin": name}
     try:
         described = json.loads((folder / MODEL).read_text(encoding="utf-8"))
         plugin, options = str(described["plugin"]), dict(described["options"])

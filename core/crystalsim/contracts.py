@@ -69,7 +69,11 @@ class Solver(Protocol):
 
 
 class Model(Protocol):
-    """Predicts the flow of cases, after training where it needs any."""
+    """Predicts the flow of cases, after training where it needs any.
+
+    A model that brings weights along offers a classmethod ``pretrained()`` that returns it ready to
+    predict; ``crystalsim predict --model NAME`` uses it.
+    """
 
     def fit(
         self,

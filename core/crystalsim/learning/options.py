@@ -72,3 +72,35 @@ class SurrogateOptions:
     device: Annotated[
         Literal["auto", "cpu", "cuda"], Meta(description="auto takes a GPU if there is one")
     ] = "auto"
+
+
+@dataclass(frozen=True)
+class PrototypeOptions(SurrogateOptions):
+    """The recipe of the Julia prototype that crystalsim replaced, as defaults to mix in."""
+
+    predicts: Annotated[
+        Literal["stream_function", "velocity", "extra_stress"],
+        Meta(description="the prototype gave out the velocity, which need not be divergence-free"),
+    ] = "velocity"
+    background: Annotated[
+        Literal["none", "isoviscous", "dilute"],
+        Meta(description="flow that the network corrects; the prototype had none"),
+    ] = "none"
+    inputs: Annotated[
+        Literal["physics", "phase"],
+        Meta(description="geometry and background flows, or the area of the crystals alone"),
+    ] = "phase"
+    unit: Annotated[
+        Literal["isoviscous", "stokes"],
+        Meta(description="of the output; the prototype had the Stokes velocity of a crystal"),
+    ] = "stokes"
+    velocity_weight: Annotated[
+        float, Meta(ge=0, description="weight in the loss: relative L2 error of the velocity")
+    ] = 0.0
+    strain_weight: Annotated[
+        float, Meta(ge=0, description="weight: relative error of the strain rate (H1)")
+    ] = 0.0
+    mean_square_weight: Annotated[
+        float, Meta(ge=0, description="weight: mean squared error in Stokes velocities")
+    ] = 1.0
+    mirror: Annotated[bool, Meta(description="mirror samples at random while training")] = False

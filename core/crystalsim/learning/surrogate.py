@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from .. import __version__
 from ..contracts import OnEpoch
 from ..errors import OptionError, StoreError
+from ..log import logger
 from ..options import make_options
 from ..solutions import make_solutions
 from ..store import write_text
@@ -25,6 +26,7 @@ from .batches import FEATURES, Batch, Prepared, features, prepare
 from .heads import OUTPUTS, Flow, flow
 from .options import SurrogateOptions
 from .products import to_fields
+from .reach import Reach
 from .training import Group, Spacing, Trainer, choose_device
 
 Datasets = xr.Dataset | Sequence[xr.Dataset]
@@ -49,6 +51,8 @@ class TorchSurrogate:
     def __init__(self, options: Any = None) -> None:
         self.options: Any = options or self.options_class()
         self.network: nn.Module | None = None
+        self.reach: Reach | None = None
+        self._warned = False
 
     def build_network(self, inputs: int, outputs: int) -> nn.Module:
         """Make the network.
@@ -87,6 +91,7 @@ class TorchSurrogate:
                 found, batch, spacing
             )
 
+        self.reach = Reach.of(_datasets(training))
         trainer = Trainer(self.network, loss, self.options, seed=seed, folder=folder)
         history = trainer.fit(_groups(training), _groups(validation), on_epoch)
         self.network.to("cpu").eval()
@@ -96,6 +101,7 @@ class TorchSurrogate:
         """Predict all samples; see `crystalsim.contracts.Model`."""
         if self.network is None:
             raise OptionError(f"{type(self).__name__} is not trained: fit it or load a checkpoint")
+        self._warn_beyond(cases)
         samples = cases.sizes["sample"]
         parts: list[dict[str, np.ndarray]] = []
         start = time.perf_counter()
@@ -134,6 +140,15 @@ class TorchSurrogate:
             output, batch, *spacing, predicts=options.predicts, background=options.background
         )
 
+    def _warn_beyond(self, cases: xr.Dataset) -> None:
+        if self.reach and not self._warned and (beyond := self.reach.beyond(cases)):
+            self._warned = True
+            logger.warning(
+                "%s is asked beyond what it was trained for: %s",
+                type(self).__name__,
+                "; ".join(beyond),
+            )
+
     def _predict_part(self, data: Prepared) -> dict[str, np.ndarray]:
         device = choose_device(self.options.device)
         assert self.network is not None
@@ -156,6 +171,7 @@ class TorchSurrogate:
             "crystalsim_version": __version__,
             "features": FEATURES,
             "options": dataclasses.asdict(self.options),
+            "reach": self.reach._asdict() if self.reach else None,
         }
         aside = folder / ".weights.pt.tmp"
         torch.save(self.network.state_dict(), aside)
@@ -175,6 +191,7 @@ class TorchSurrogate:
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
             options = dict(config["options"])
             count = int(config["features"])
+            reach = Reach.from_table(config["reach"]) if config.get("reach") else None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StoreError(f"{folder / 'config.json'}: not readable: {error}") from None
         if count != FEATURES:
@@ -182,7 +199,7 @@ class TorchSurrogate:
                 f"{folder}: trained with {count} input features, this version has {FEATURES}"
             )
         model = cls(make_options(cls.options_class, options, where="model"))
-        model.network = model._new_network()
+        model.network, model.reach = model._new_network(), reach
         try:
             weights = torch.load(folder / "weights.pt", weights_only=True, map_location="cpu")
             model.network.load_state_dict(weights)
@@ -193,9 +210,10 @@ class TorchSurrogate:
         return model
 
 
+def _datasets(data: Datasets) -> Sequence[xr.Dataset]:
+    return [data] if isinstance(data, xr.Dataset) else data
+
+
 def _groups(data: Datasets) -> list[Group]:
-    prepared = (
-        prepare(dataset, with_solution=True)
-        for dataset in ([data] if isinstance(data, xr.Dataset) else data)
-    )
+    prepared = (prepare(dataset, with_solution=True) for dataset in _datasets(data))
     return [Group(each.batch, each.spacing) for each in prepared]

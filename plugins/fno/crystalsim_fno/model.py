@@ -11,7 +11,7 @@ from torch.nn.functional import gelu
 
 from crystalsim.learning.surrogate import TorchSurrogate
 
-from .plugin import FNOOptions
+from .plugin import FNOOptions, FNOPrototypeOptions
 
 
 class FNO(TorchSurrogate):
@@ -28,6 +28,17 @@ class FNO(TorchSurrogate):
         """Make the network; see `TorchSurrogate.build_network`."""
         options = self.options
         return FNONetwork(inputs, outputs, options.width, options.modes, options.layers)
+
+
+class FNOPrototype(FNO):
+    """The same network by the recipe of the Julia prototype that crystalsim replaced.
+
+    It sees the area of the crystals alone and gives the velocity in Stokes velocities of the first
+    crystal, trained on the mean squared error. It cannot know the densities, nor the flow far from
+    crystals. Kept to compare with.
+    """
+
+    options_class = FNOPrototypeOptions
 
 
 class FNONetwork(nn.Module):

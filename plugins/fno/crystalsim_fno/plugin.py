@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from crystalsim.hookspecs import Plugin, hookimpl
-from crystalsim.learning.options import SurrogateOptions
+from crystalsim.learning.options import PrototypeOptions, SurrogateOptions
 from crystalsim.options import Meta
 
 
@@ -19,6 +19,11 @@ class FNOOptions(SurrogateOptions):
     layers: Annotated[int, Meta(ge=1, description="spectral layers")] = 4
 
 
+@dataclass(frozen=True)
+class FNOPrototypeOptions(PrototypeOptions, FNOOptions):
+    """Options of the same network by the prototype's recipe."""
+
+
 @hookimpl
 def crystalsim_models() -> list[Plugin]:
     """Offer the model."""
@@ -28,5 +33,11 @@ def crystalsim_models() -> list[Plugin]:
             "crystalsim_fno.model:FNO",
             "Fourier neural operator with sine and cosine series between the walls",
             options="crystalsim_fno.plugin:FNOOptions",
-        )
+        ),
+        Plugin(
+            "fno_prototype",
+            "crystalsim_fno.model:FNOPrototype",
+            "Fourier neural operator by the prototype's recipe, to compare with",
+            options="crystalsim_fno.plugin:FNOPrototypeOptions",
+        ),
     ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import importlib.resources
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +35,12 @@ class Polarization(TorchSurrogate):
     """
 
     options_class = PolarizationOptions
+
+    @classmethod
+    def pretrained(cls) -> Self:
+        """Load the weights of this distribution; README.md tells how they were trained."""
+        with importlib.resources.as_file(importlib.resources.files(__package__) / "weights") as at:
+            return cls.load(at)
 
     def _new_network(self) -> nn.Module:
         options: PolarizationOptions = self.options

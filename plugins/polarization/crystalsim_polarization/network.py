@@ -50,15 +50,14 @@ class Neighbourhood(nn.Module):
     def forward(self, x: Tensor, support: Support, mirror: int) -> Tensor:
         """Map (node, inputs) to (node, outputs), as in a mirrored world if `mirror` says so."""
         padded = torch.cat([x, x.new_zeros(1, x.shape[1])])
-        layers = self.cell, self.corner
-        return torch.cat(
-            [
-                layer(padded[around[:, order]].flatten(1))
-                for layer, around, order in zip(
-                    layers, support.neighbours, mirrored_order(mirror), strict=True
-                )
-            ]
-        )
+        layers, orders = (self.cell, self.corner), mirrored_order(mirror)
+        found = []
+        for layer, around, order in zip(layers, support.neighbours, orders, strict=True):
+            chosen = around[:, order] if mirror else around
+            # index_select is twice as fast as an index, forward and backward.
+            seen = padded.index_select(0, chosen.flatten())
+            found.append(layer(seen.view(chosen.shape[0], -1)))
+        return torch.cat(found)
 
 
 class CrystalMoments(nn.Module):

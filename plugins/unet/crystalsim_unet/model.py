@@ -10,7 +10,7 @@ from torch.nn.functional import gelu, interpolate
 
 from crystalsim.learning.surrogate import TorchSurrogate
 
-from .plugin import UNetOptions
+from .plugin import UNetOptions, UNetPrototypeOptions
 
 
 class UNet(TorchSurrogate):
@@ -27,6 +27,17 @@ class UNet(TorchSurrogate):
     def build_network(self, inputs: int, outputs: int) -> nn.Module:
         """Make the network; see `TorchSurrogate.build_network`."""
         return UNetNetwork(inputs, outputs, self.options.width, self.options.levels)
+
+
+class UNetPrototype(UNet):
+    """The same network by the recipe of the Julia prototype that crystalsim replaced.
+
+    It sees the area of the crystals alone and gives the velocity in Stokes velocities of the first
+    crystal, trained on the mean squared error. It cannot know the densities, nor the flow far from
+    crystals. Kept to compare with.
+    """
+
+    options_class = UNetPrototypeOptions
 
 
 class UNetNetwork(nn.Module):

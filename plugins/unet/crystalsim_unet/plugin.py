@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from crystalsim.hookspecs import Plugin, hookimpl
-from crystalsim.learning.options import SurrogateOptions
+from crystalsim.learning.options import PrototypeOptions, SurrogateOptions
 from crystalsim.options import Meta
 
 
@@ -18,6 +18,11 @@ class UNetOptions(SurrogateOptions):
     levels: Annotated[int, Meta(ge=1, le=6, description="grids, each half as fine")] = 4
 
 
+@dataclass(frozen=True)
+class UNetPrototypeOptions(PrototypeOptions, UNetOptions):
+    """Options of the same network by the prototype's recipe."""
+
+
 @hookimpl
 def crystalsim_models() -> list[Plugin]:
     """Offer the model."""
@@ -27,5 +32,11 @@ def crystalsim_models() -> list[Plugin]:
             "crystalsim_unet.model:UNet",
             "U-Net that corrects a background flow",
             options="crystalsim_unet.plugin:UNetOptions",
-        )
+        ),
+        Plugin(
+            "unet_prototype",
+            "crystalsim_unet.model:UNetPrototype",
+            "U-Net by the prototype's recipe, to compare with",
+            options="crystalsim_unet.plugin:UNetPrototypeOptions",
+        ),
     ]
