@@ -16,7 +16,7 @@ import xarray as xr
 import crystalsim
 from crystalsim import Grid, iterate_cases, make_solutions
 from crystalsim.cases import Case
-from crystalsim.errors import StoreError
+from crystalsim.errors import StoreError, UnsupportedError
 from crystalsim.log import logger
 from crystalsim.schema import GIVEN_FIELDS, VARIABLES
 from crystalsim.stokes.operators import velocity
@@ -212,7 +212,9 @@ def _check_cases(cases: xr.Dataset) -> Grid:
     crystalsim.validate(cases, "cases")
     for field in GIVEN_FIELDS:
         if field in cases.variables:
-            raise LamemError(f"LaMEM takes crystals alone; the cases hold '{field}' on the grid")
+            raise UnsupportedError(
+                f"LaMEM takes crystals alone; the cases hold '{field}' on the grid"
+            )
     for name, case in zip(_names(cases), iterate_cases(cases), strict=True):
         check_limits(case, name)
     return Grid.from_dataset(cases)
