@@ -56,7 +56,7 @@ class Neighbourhood(nn.Module):
             chosen = around[:, order] if mirror else around
             # index_select is twice as fast as an index, forward and backward.
             seen = padded.index_select(0, chosen.flatten())
-            found.append(layer(seen.view(chosen.shape[0], -1)))
+            found.append(layer(seen.view(chosen.shape[0], chosen.shape[1] * x.shape[1])))
         return torch.cat(found)
 
 

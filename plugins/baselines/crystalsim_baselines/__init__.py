@@ -1,0 +1,1 @@
+"""What a surrogate competes with, without training."""

@@ -1,0 +1,50 @@
+"""What the distribution offers, and the options of its models; imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from crystalsim.hookspecs import Plugin, hookimpl
+from crystalsim.options import Meta
+
+
+@dataclass(frozen=True)
+class BaselineOptions:
+    """Options of a baseline that asks a solver."""
+
+    solver: Annotated[str, Meta(description="name of the solver")] = "builtin"
+
+
+@dataclass(frozen=True)
+class EarlyStoppedOptions(BaselineOptions):
+    """Options of the solver that is stopped early."""
+
+    iterations: Annotated[
+        int, Meta(ge=1, description="the solver's `maximum_iterations`; it must have that option")
+    ] = 3
+
+
+@hookimpl
+def crystalsim_models() -> list[Plugin]:
+    """Offer the models."""
+    return [
+        Plugin(
+            "early_stopped",
+            "crystalsim_baselines.model:EarlyStopped",
+            "baseline without training: a solver that stops after a few iterations",
+            options="crystalsim_baselines.plugin:EarlyStoppedOptions",
+        ),
+        Plugin(
+            "half_grid",
+            "crystalsim_baselines.model:HalfGrid",
+            "baseline without training: a solver on a grid half as fine, interpolated",
+            options="crystalsim_baselines.plugin:BaselineOptions",
+        ),
+        Plugin(
+            "superposition",
+            "crystalsim_baselines.model:Superposition",
+            "baseline without training: the sum of the flows of each crystal alone",
+            options="crystalsim_baselines.plugin:BaselineOptions",
+        ),
+    ]
