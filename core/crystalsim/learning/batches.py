@@ -144,10 +144,13 @@ def prepare(dataset: xr.Dataset, *, with_solution: bool) -> Prepared:
     Raises
     ------
     UnsupportedError
-        If media are given on the grid: surrogates see crystals alone.
+        If media are given on the grid, since surrogates see crystals alone, or the solutions are
+        those between other than free-slip walls.
     """
     if given := [name for name in GIVEN_FIELDS if name in dataset.variables]:
         raise UnsupportedError(f"surrogates take crystals, not variable '{given[0]}' on the grid")
+    if (walls := dataset.attrs.get("walls", "free_slip")) != "free_slip":
+        raise UnsupportedError(f"surrogates know free-slip walls alone, not walls = '{walls}'")
     grid = Grid.from_dataset(dataset)
     operator, length = isoviscous_operator(grid), 0.5 * grid.height
     samples, nz, nx = dataset.sizes["sample"], grid.nz, grid.nx

@@ -9,6 +9,7 @@ import scipy.ndimage
 import xarray as xr
 from numpy.typing import NDArray
 
+from ..errors import UnsupportedError
 from ..grid import Grid
 from ..scene import case_discs, scenes
 
@@ -168,6 +169,8 @@ def _through(
 def _velocity(
     solutions: xr.Dataset,
 ) -> tuple[Grid, NDArray[np.float64], NDArray[np.float64]]:
+    if (walls := solutions.attrs.get("walls", "free_slip")) != "free_slip":
+        raise UnsupportedError(f"diagnostics: solutions with walls = '{walls}'; expected free_slip")
     vx, vz = (solutions[n].values.astype(np.float64) for n in ("velocity_x", "velocity_z"))
     return Grid.from_dataset(solutions), vx, vz
 

@@ -25,6 +25,7 @@ from numpy.typing import DTypeLike, NDArray
 from ..grid import Grid
 from ..scene import Scene
 from .isoviscous import isoviscous_operator
+from .no_slip import NoSlipWalls
 from .operators import buoyancy_curl, force, pad_walls, strain_rate
 
 Array = NDArray[Any]
@@ -87,6 +88,8 @@ class ExtraStressSystem:
         Acceleration downward [m s-2].
     dtype
         Floating-point type of all arrays.
+    no_slip
+        Whether all walls hold the magma; they let it slip freely if not.
 
     Attributes
     ----------
@@ -96,6 +99,8 @@ class ExtraStressSystem:
         Its strain rate on the support.
     compliance
         ``1 / D`` on the support; negative where the viscosity is below the reference.
+    walls
+        What follows crystals in vectors, or None where the walls are free-slip.
     """
 
     def __init__(
@@ -106,6 +111,7 @@ class ExtraStressSystem:
         reference_viscosity: float,
         gravity: float,
         dtype: DTypeLike = np.float64,
+        no_slip: bool = False,
     ) -> None:
         self.scales = scales(scene, grid, reference_viscosity, gravity)
         unit = unit_grid(grid)
@@ -120,7 +126,14 @@ class ExtraStressSystem:
         self._cells, self._corners = np.nonzero(cell), np.nonzero(corner)
         excess = np.concatenate([cell[self._cells], corner[self._corners]])
         self._rows = _touched_rows(self._cells, self._corners, grid.nz)
+        self.walls = NoSlipWalls(unit) if no_slip else None
+        if self.walls:
+            self._rows = np.arange(grid.nz - 1)
         matrix = _strain_rate_matrix(self._cells, self._corners, self._rows, unit)
+        if self.walls:
+            matrix = scipy.sparse.vstack([matrix, self.walls.strain_rate]).tocsr()
+            held = self.walls.viscosity(scene.viscosity_corner) / reference_viscosity
+            excess = np.concatenate([excess, 0.5 * held])
         self._strain_rate = matrix.astype(dtype)
         self._curl = self._strain_rate.T.tocsr()
         self.compliance: Array = (1.0 / excess).astype(dtype)
@@ -139,12 +152,16 @@ class ExtraStressSystem:
         nz, nx = self.isoviscous.shape
         normal = np.zeros((nz + 1, nx + 1), dtype=stress.dtype)
         shear = np.zeros((nz, nx), dtype=stress.dtype)
-        normal[self._cells] = stress[: self._cells[0].size]
-        shear[self._corners] = stress[self._cells[0].size :]
+        count = self._cells[0].size
+        normal[self._cells] = stress[:count]
+        shear[self._corners] = stress[count : count + self._corners[0].size]
         return normal, shear
 
     def on_support(self, normal: Array, shear: Array) -> Array:
-        """Vector on the support of fields on cells and interior corners; undoes `scatter`."""
+        """Vector on the support of fields on cells and interior corners; undoes `scatter`.
+
+        Without the stress of no-slip walls, which `scatter` drops.
+        """
         return np.concatenate([normal[self._cells], shear[self._corners]])
 
     def response(self, stress: Array) -> Array:
@@ -189,10 +206,13 @@ class ExtraStressSystem:
         """
         normal, shear = strain_rate(pad_walls(psi), self._hx, self._hz)
         extra_normal, extra_shear = self.scatter(stress)
+        total_shear = pad_walls(shear + extra_shear)
+        if self.walls:
+            self.walls.add_stress(total_shear, stress[-self.walls.size :])
         return self._operator.pressure(
             *force(
                 normal + extra_normal,
-                shear + extra_shear,
+                total_shear,
                 self._density,
                 self._gravity,
                 self._hx,

@@ -146,7 +146,7 @@ def force(
     ----------
     normal, shear
         Viscous stress ``tau_xx = -tau_zz`` on cells (..., nz, nx) and ``tau_xz`` on interior
-        corners (..., nz - 1, nx - 1); it vanishes on the walls (free slip).
+        corners (..., nz - 1, nx - 1), if it vanishes on the walls (free slip), or on all corners.
     density_face
         Density anomaly on horizontal faces (..., z_face, x).
 
@@ -155,7 +155,7 @@ def force(
     force_x, force_z
         On interior vertical faces (..., nz, nx - 1) and horizontal faces (..., nz - 1, nx).
     """
-    tau = pad_walls(shear)
+    tau = shear if shear.shape[-1] > normal.shape[-1] else pad_walls(shear)
     force_x = (normal[..., :, 1:] - normal[..., :, :-1]) / hx + (
         tau[..., 1:, 1:-1] - tau[..., :-1, 1:-1]
     ) / hz

@@ -27,6 +27,10 @@ class BuiltinOptions:
         Literal["harmonic", "geometric", "arithmetic", "point"],
         Meta(description="mean of the viscosity at the crystals' edges; arithmetic is LaMEM's"),
     ] = "harmonic"
+    walls: Annotated[
+        Literal["free_slip", "no_slip"],
+        Meta(description="all four of them; no_slip takes about twice as long"),
+    ] = "free_slip"
     precision: Annotated[
         Literal["double", "single"],
         Meta(description="of the arithmetic and of the fields; single halves time and files"),

@@ -47,7 +47,7 @@ class Flow(NamedTuple):
 
 
 class BuiltinSolver:
-    """Stokes flow on a staggered grid with free slip on all walls.
+    """Stokes flow on a staggered grid with free slip, or none, on all walls.
 
     The stream function on cell corners makes the velocity divergence-free to rounding. Crystals
     enter through exact area fractions and harmonic means of the viscosity, and act as an extra
@@ -97,9 +97,11 @@ class BuiltinSolver:
             "wall_time": np.zeros(samples),
         }
         device = self._device()
-        if device and (initial is not None or self.options.extra_stress):
+        held = self.options.walls == "no_slip"
+        if device and (initial is not None or self.options.extra_stress or held):
             raise UnsupportedError(
-                "solver builtin: with device = 'cuda' there is no initial and no extra_stress"
+                "solver builtin: with device = 'cuda' there is no initial, no extra_stress and no "
+                "walls = 'no_slip'"
             )
         painted = scenes(cases, grid, self.options.average)
         flows = (
@@ -124,7 +126,9 @@ class BuiltinSolver:
         converged = report["residual"] <= self.options.tolerance
         source = f"crystalsim-builtin, {self.options.average} means of the viscosity"
         return make_solutions(
-            cases, {**fields, **report, "converged": converged}, attributes={"source": source}
+            cases,
+            {**fields, **report, "converged": converged},
+            attributes={"source": source, "walls": self.options.walls},
         )
 
     @property
@@ -178,6 +182,7 @@ class BuiltinSolver:
                 reference_viscosity=min(scene.viscosity_cell.min(), scene.viscosity_corner.min()),
                 gravity=case.gravity,
                 dtype=self._dtype,
+                no_slip=self.options.walls == "no_slip",
             )
             units = system.scales
             result = conjugate_gradients.solve(
