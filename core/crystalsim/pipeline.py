@@ -22,6 +22,7 @@ from .config import RunConfig, differences, split_plugin
 from .errors import StoreError
 from .log import log_file, logger
 from .options import read_toml, to_toml
+from .ranks import is_chief
 from .registry import build, registry
 from .scores import check_comparable
 from .shards import predict_cases, solve_cases
@@ -114,6 +115,8 @@ def train_model(
         "parameters": int(getattr(model, "parameter_count", 0)),
     }
     history = history.assign_attrs(attributes)
+    if not is_chief():
+        return history
     store.save(history, folder / "history.nc")
     save_model(model, dict(table), folder, seed)
     return history

@@ -17,11 +17,13 @@ def progress(
     description: str = "",
     unit: str = "it",
     initial: int = 0,
+    hidden: bool = False,
 ) -> tqdm:
     """Make a progress bar with rate and time left.
 
     In a terminal it is drawn in place; elsewhere (a log) a line comes every 20 seconds at most.
-    With the environment variable ``CRYSTALSIM_QUIET`` (``crystalsim --quiet``) there is none.
+    With the environment variable ``CRYSTALSIM_QUIET`` (``crystalsim --quiet``), or if `hidden`,
+    there is none.
     """
     terminal = sys.stderr.isatty()
     return tqdm(
@@ -30,7 +32,7 @@ def progress(
         desc=description,
         unit=f" {unit}",
         initial=initial,
-        disable=bool(os.environ.get("CRYSTALSIM_QUIET")),
+        disable=hidden or bool(os.environ.get("CRYSTALSIM_QUIET")),
         file=sys.stderr,
         mininterval=0.1 if terminal else 20.0,
         maxinterval=10.0 if terminal else 60.0,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..ranks import is_chief
 from .common import chosen_seed, configured, output_option, plugin_table, seed_option, tables
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def command(
 ) -> None:
     """Train a model on SOLUTIONS: files or folders, one for each grid.
 
-    The state is kept after each epoch; the same command again goes on from there.
+    The state is kept twice a minute; the same command again goes on from there. Several processes
+    or machines train together with ``torchrun --nproc-per-node 2 -m crystalsim train ...``.
     """
     given = tables(config_file, assignments)
     table = plugin_table("model", model, given)
@@ -56,6 +58,8 @@ def command(
         parts = [_split(dataset, share) for dataset in training]
         training, held_out = ([part[k] for part in parts] for k in (0, 1))
     history = pipeline.train_model(table, training, held_out, output, seed=chosen_seed(seed, given))
+    if not is_chief():
+        return
     click.echo(f"{output}: trained in {history.attrs['training_time']:.0f} s")
     if "validation_relative_l2" in history and history.sizes["epoch"]:
         best = float(history["validation_relative_l2"].min())

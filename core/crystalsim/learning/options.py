@@ -69,6 +69,22 @@ class SurrogateOptions:
         float, Meta(ge=0, description="weight: strain rate in crystals; needs no solutions")
     ] = 0.0
     mirror: Annotated[bool, Meta(description="mirror samples at random while training")] = True
+    patience: Annotated[
+        int, Meta(ge=0, description="stop after so many epochs without improvement; 0 never does")
+    ] = 0
+    keep_every: Annotated[
+        int, Meta(ge=0, description="epochs between weights that are kept; 0 keeps none")
+    ] = 0
+    checkpoint_seconds: Annotated[
+        float, Meta(ge=0, description="time between states from which training can go on [s]")
+    ] = 30.0
+    memory: Annotated[
+        float, Meta(gt=0, description="data beyond this are streamed from files [GB]")
+    ] = 4.0
+    precision: Annotated[
+        Literal["single", "mixed"],
+        Meta(description="mixed computes networks in bfloat16, all else in single precision"),
+    ] = "single"
     device: Annotated[
         Literal["auto", "cpu", "cuda"], Meta(description="auto takes a GPU if there is one")
     ] = "auto"

@@ -23,11 +23,13 @@ from ..solutions import make_solutions
 from ..store import write_text
 from . import losses, transport
 from .batches import FEATURES, Batch, Prepared, features, prepare
+from .distributed import team
 from .heads import OUTPUTS, Flow, flow
 from .options import SurrogateOptions
 from .products import to_fields
 from .reach import Reach
-from .training import Group, Spacing, Trainer, choose_device
+from .streaming import Spacing, hold_on_device, make_groups
+from .training import Trainer, choose_device
 
 Datasets = xr.Dataset | Sequence[xr.Dataset]
 
@@ -83,6 +85,10 @@ class TorchSurrogate:
         device = choose_device(self.options.device)
         torch.manual_seed(seed)
         self.network = self._new_network().to(device)
+        self.reach = Reach.of(_datasets(training))
+        memory = self.options.memory
+        seen = make_groups(_datasets(training), folder, memory, "training")
+        held_out = make_groups(_datasets(validation), folder, memory, "validation")
 
         def loss(batch: Batch, spacing: Spacing) -> tuple[Tensor, Tensor]:
             batch = batch.to(device)
@@ -91,9 +97,13 @@ class TorchSurrogate:
                 found, batch, spacing
             )
 
-        self.reach = Reach.of(_datasets(training))
-        trainer = Trainer(self.network, loss, self.options, seed=seed, folder=folder)
-        history = trainer.fit(_groups(training), _groups(validation), on_epoch)
+        with team(device) as together:
+            trainer = Trainer(
+                self.network, loss, self.options, seed=seed, folder=folder, team=together
+            )
+            history = trainer.fit(
+                hold_on_device(seen, device), hold_on_device(held_out, device), on_epoch
+            )
         self.network.to("cpu").eval()
         return history
 
@@ -131,7 +141,7 @@ class TorchSurrogate:
         else:
             lone = transport.response(*transport.dilute(batch, *spacing), *spacing)
             seen = features(batch, -lone, *spacing)
-        output: Tensor = self.network(seen)
+        output = self._call(self.network, seen)
         # Nothing where nothing drives a flow, whatever the network's biases are.
         output = output * batch.moving
         if options.unit == "stokes":
@@ -139,6 +149,14 @@ class TorchSurrogate:
         return flow(
             output, batch, *spacing, predicts=options.predicts, background=options.background
         )
+
+    def _call(self, network: nn.Module, *inputs: Any) -> Tensor:
+        """Call a network, in mixed precision if that is asked for; what comes out is single."""
+        mixed = self.options.precision == "mixed"
+        device = next(network.parameters()).device.type
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=mixed):
+            output: Tensor = network(*inputs)
+        return output.float()
 
     def _warn_beyond(self, cases: xr.Dataset) -> None:
         if self.reach and not self._warned and (beyond := self.reach.beyond(cases)):
@@ -212,8 +230,3 @@ class TorchSurrogate:
 
 def _datasets(data: Datasets) -> Sequence[xr.Dataset]:
     return [data] if isinstance(data, xr.Dataset) else data
-
-
-def _groups(data: Datasets) -> list[Group]:
-    prepared = (prepare(dataset, with_solution=True) for dataset in _datasets(data))
-    return [Group(each.batch, each.spacing) for each in prepared]

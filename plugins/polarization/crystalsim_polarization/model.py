@@ -93,7 +93,7 @@ class Polarization(TorchSurrogate):
             mirrors: tuple[int, ...] = (int(torch.randint(0, 4, (1,))),)
         else:
             mirrors = MIRRORS if self.options.symmetric else (0,)
-        learned = sum(step(strain, support, mirror) for mirror in mirrors)
+        learned = sum(self._call(step, strain, support, mirror) for mirror in mirrors)
         return strain + support.rigidity * (learned / len(mirrors))
 
 

@@ -82,7 +82,7 @@ class CrystalMoments(nn.Module):
         """Keep the shape (node, width) of `x`."""
         weighted = self.narrow(x) * support.share[:, None]
         products = (moments[:, :, None] * weighted[:, None, :]).flatten(1)
-        total = x.new_zeros(support.crystals, MOMENTS * SHARED)
+        total = products.new_zeros(support.crystals, MOMENTS * SHARED)
         total = total.index_add(0, support.crystal, products)
         spread = self.mix(total)[support.crystal].unflatten(1, (MOMENTS, SHARED))
         return self.widen((moments[:, :, None] * spread).sum(dim=1))
