@@ -21,6 +21,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+HEADLINE = ("polarization", "unet", "fno")
+"""What is trained with all seeds; the others with the first one."""
+
 TRAINED: dict[str, tuple[str, dict[str, Any]]] = {
     "polarization": ("polarization", {}),
     "polarization, no solutions": (
@@ -94,6 +97,9 @@ def train(folder: Path, label: str, seed: int, seconds: float) -> dict[str, Any]
     start = time.process_time()
     history = model.fit(training, validation, seed=seed)
     spent = time.process_time() - start
+    kept = folder / f"{label} {seed}"
+    kept.mkdir(exist_ok=True)
+    model.save(kept)
     return {
         "training_seconds": spent,
         "epochs": epochs,
@@ -134,9 +140,25 @@ def score(folder: Path, name: str, model: Any) -> dict[str, Any]:
             numbers = 100 * values.values[np.isfinite(values.values)]
             tail = np.percentile(numbers, 95), numbers.max()
             made[key] = [float(numbers.mean()), *map(float, tail)]
-    for batch in (1, 16):
-        part = truth.isel(sample=slice(batch))
-        made[f"ms_batch_{batch}"] = min(_seconds(model, part) for _ in range(3)) / batch * 1e3
+    return made
+
+
+def clock(folder: Path, label: str) -> dict[str, float]:
+    """Milliseconds a sample at 64 x 64 and 256 x 256 cells, best of five; alone on the machine."""
+    import crystalsim
+
+    if label in TRAINED:
+        plugin = TRAINED[label][0]
+        model = crystalsim.registry.registry().load("model", plugin).load(folder / f"{label} 0")
+    else:
+        model = crystalsim.get("model", FREE[label][0], **FREE[label][1])
+    made = {}
+    for name in ("1-3", "10", "1-3 at 256"):
+        truth = crystalsim.open(folder / f"{name}.nc").load()
+        for batch in (1, 16):
+            part = truth.isel(sample=slice(batch))
+            best = min(_seconds(model, part) for _ in range(5))
+            made[f"{name}, batch {batch}"] = 1e3 * best / part.sizes["sample"]
     return made
 
 
@@ -161,19 +183,24 @@ def measure(folder: Path, label: str, seed: int, seconds: float) -> dict[str, An
     }
 
 
-def in_process(folder: Path, label: str, seed: int, seconds: float) -> None:
-    """Measure in a process of its own, one thread, unless that was done before."""
-    result = folder / f"{label} {seed}.json"
+def in_process(folder: Path, label: str, seed: int | None, seconds: float) -> None:
+    """Measure in a process of its own, one thread, unless that was done before.
+
+    Without a seed only the clock is asked.
+    """
+    result = folder / f"{label} {'clock' if seed is None else seed}.json"
     if result.exists():
         return
     command = [sys.executable, __file__, str(folder), "--measure", label]
+    if seed is not None:
+        command += ["--seed", str(seed)]
     subprocess.run(
-        [*command, "--seed", str(seed), "--seconds", str(seconds)],
+        [*command, "--seconds", str(seconds)],
         env={**os.environ, **ONE_THREAD},
         check=True,
         stderr=subprocess.DEVNULL,
     )
-    print(f"{label}, seed {seed}: done", flush=True)
+    print(f"{label}, {'time' if seed is None else f'seed {seed}'}: done", flush=True)
 
 
 def table(folder: Path) -> str:
@@ -181,8 +208,8 @@ def table(folder: Path) -> str:
     import numpy as np
 
     lines = [
-        "| model | parameters | training s | " + " | ".join(TESTS) + " | ms at batch 1 / 16 |",
-        "| --- " * (len(TESTS) + 4) + "|",
+        "| model | parameters | training s | " + " | ".join(TESTS) + " | ms | ms at 256 |",
+        "| --- " * (len(TESTS) + 5) + "|",
     ]
     for label in (*TRAINED, *FREE):
         found = [json.loads(path.read_text()) for path in sorted(folder.glob(f"{label} ?.json"))]
@@ -197,11 +224,20 @@ def table(folder: Path) -> str:
                 f"{velocity[:, 0].mean():.2g} / {crystals[:, 0].mean():.2g} "
                 f"({velocity[:, 2].max():.2g})"
             )
-        times = [np.mean([e["tests"]["1-3"][f"ms_batch_{b}"] for e in found]) for b in (1, 16)]
+        times = _clocked(folder, label)
         spent = np.mean([each["training_seconds"] for each in found])
         row = [label, f"{found[0]['parameters']}", f"{spent:.0f}", *cells]
-        lines.append("| " + " | ".join([*row, f"{times[0]:.1f} / {times[1]:.1f}"]) + " |")
+        row += [
+            f"{times[f'{name}, batch 1']:.1f} / {times[f'{name}, batch 16']:.1f}"
+            for name in ("1-3", "1-3 at 256")
+        ]
+        lines.append("| " + " | ".join(row) + " |")
     return "\n".join(lines)
+
+
+def _clocked(folder: Path, label: str) -> dict[str, float]:
+    times: dict[str, float] = json.loads((folder / f"{label} clock.json").read_text())
+    return times
 
 
 def draw(folder: Path) -> None:
@@ -221,7 +257,7 @@ def draw(folder: Path) -> None:
         tests = [each["tests"] for each in found]
         style: dict[str, Any] = {"color": f"C{k % 10}", "marker": "osD^vP*"[k % 7]}
         error = np.mean([t["1-3"]["velocity"][0] for t in tests])
-        spent = np.mean([t["1-3"]["ms_batch_16"] for t in tests])
+        spent = _clocked(folder, label)["1-3, batch 16"]
         filled = style["color"] if label in TRAINED else "white"
         by_time.plot(spent, error, linestyle="", markersize=9, markerfacecolor=filled, **style)
         means = np.mean([[t[c]["velocity"][0] for c in counts] for t in tests], axis=0)
@@ -245,14 +281,19 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=120.0, help="of training, one core")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--samples", type=int, default=100, help="in each test split")
-    parser.add_argument("--processes", type=int, default=1, help="2 is faster, times then suffer")
+    parser.add_argument("--processes", type=int, default=1, help="that train at once")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
-    parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--seed", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     if given.measure:
-        made = measure(given.folder, given.measure, given.seed, given.seconds)
-        path = given.folder / f"{given.measure} {given.seed}.json"
+        kind: Any = "clock" if given.seed is None else given.seed
+        path = given.folder / f"{given.measure} {kind}.json"
+        made: Any = (
+            clock(given.folder, given.measure)
+            if given.seed is None
+            else measure(given.folder, given.measure, given.seed, given.seconds)
+        )
         path.write_text(json.dumps(made, indent=1))
         return
     import torch
@@ -263,10 +304,12 @@ def main() -> None:
         "crystal velocity in % (worst sample)"
     )
     make_data(given.folder, given.samples)
-    jobs = [(label, 0) for label in FREE]
-    jobs += [(label, seed) for seed in range(given.seeds) for label in TRAINED]
+    jobs = [(label, 0) for label in (*FREE, *TRAINED)]
+    jobs += [(label, seed) for seed in range(1, given.seeds) for label in HEADLINE]
     with ThreadPoolExecutor(given.processes) as pool:
         list(pool.map(lambda job: in_process(given.folder, *job, given.seconds), jobs))
+    for label in (*FREE, *TRAINED):
+        in_process(given.folder, label, None, given.seconds)
     print(table(given.folder))
     draw(given.folder)
     print(f"figure: {given.folder / 'models.png'}")

@@ -6,11 +6,12 @@ import pickle
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 import xarray as xr
 
 from ..errors import CrystalsimError
-from ..registry import registry
+from ..registry import build, registry
 from ..schema import validate
 from .base import without_time
 from .examples import example_cases, example_solutions
@@ -110,3 +111,16 @@ class ModelContract(FlowContract):
     def test_other_grids_can_be_predicted(self) -> None:
         """Any number of cells."""
         validate(self.flow(example_cases((37, 18))), "solutions")
+
+    def test_trains_on_a_gpu_if_there_is_one(self) -> None:
+        """Where the model has an option `device`: the prediction is that of the processor."""
+        torch = pytest.importorskip("torch")
+        if "device" not in self.options:
+            pytest.skip("the model has no option 'device'")
+        if not torch.cuda.is_available():
+            pytest.skip("no GPU on this machine")
+        data = example_solutions()
+        model = build("model", self.name, {**self.options, "device": "cuda"})
+        history = model.fit(data, data, seed=0)
+        assert np.isfinite(history["training_loss"].values).all()
+        assert np.isfinite(model.predict(example_cases())["velocity_z"].values).all()
