@@ -21,7 +21,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 PLUGINS = {
     "sampler": {"random", "list"},
     "solver": {"builtin"},
-    "model": {"unet", "fno", "isoviscous"},
+    "model": {"polarization", "unet", "fno", "isoviscous"},
     "evaluator": {"fields", "crystals"},
 }
 

@@ -22,7 +22,7 @@ from .registry import registry
 DEFAULTS: dict[str, Any] = {
     "sampler": {"plugin": "random"},
     "solver": {"plugin": "builtin"},
-    "model": {"plugin": "unet"},
+    "model": {"plugin": "polarization"},
     "baselines": ["isoviscous", "dilute"],
     "evaluators": ["fields", "crystals"],
 }

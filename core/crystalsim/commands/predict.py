@@ -13,13 +13,17 @@ from .common import compress_option, output_option
 @click.command(
     "predict",
     epilog="\b\nExamples:\n"
+    "  crystalsim predict cases.nc --output predictions.nc    # weights that come along\n"
     "  crystalsim predict cases.nc --model checkpoint --output predictions.nc\n"
     "  crystalsim predict cases.nc --model isoviscous --output baseline.nc\n"
     "  crystalsim predict cases.nc --model checkpoint --refine 1e-3 --output refined.nc",
 )
 @click.argument("cases", type=click.Path(path_type=Path))
 @click.option(
-    "--model", required=True, help="Folder of a trained model or run, or a model without training."
+    "--model",
+    default=DEFAULTS["model"]["plugin"],
+    show_default=True,
+    help="Folder of a trained model or run, or a model that needs no training.",
 )
 @click.option(
     "--refine",

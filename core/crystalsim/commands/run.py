@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ..config import default_workers, resolve
+from ..config import DEFAULTS, default_workers, resolve
 from .common import configured, output_option, seed_option, tables
 
 
@@ -19,7 +19,7 @@ from .common import configured, output_option, seed_option, tables
 )
 @click.option("--sampler", help="Sampler plugin [random].")
 @click.option("--solver", help="Solver plugin [builtin].")
-@click.option("--model", help="Model plugin [unet].")
+@click.option("--model", help=f"Model plugin [{DEFAULTS['model']['plugin']}].")
 @configured
 @seed_option
 @output_option("Run folder [runs/MODEL-HASH, the same for the same configuration].", required=False)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..config import DEFAULTS
 from ..ranks import is_chief
 from .common import chosen_seed, configured, output_option, plugin_table, seed_option, tables
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     "  crystalsim train coarse.nc fine.nc --model polarization --output checkpoint",
 )
 @click.argument("solutions", type=click.Path(path_type=Path), nargs=-1, required=True)
-@click.option("--model", help="Model plugin [unet].")
+@click.option("--model", help=f"Model plugin [{DEFAULTS['model']['plugin']}].")
 @click.option(
     "--validation",
     default="0.1",
