@@ -1,13 +1,15 @@
 """`crystalsim compare`: solvers side by side, files against a reference, different grids."""
 
 import csv
+import shutil
 
 import numpy as np
 import pytest
 
 import crystalsim
-from crystalsim import Grid, make_cases
+from crystalsim import Grid, make_cases, pipeline
 from crystalsim.comparison import coarsen, common_grid, compare
+from crystalsim.config import resolve
 from crystalsim.errors import CrystalsimError, SchemaError
 from crystalsim.plotting.compare import plot_comparison
 from crystalsim.stokes import operators
@@ -179,3 +181,43 @@ def test_no_figure_without_errors(command, files):
     assert result.status == 0
     assert "no figure: comparison: expected relative_l2" in result.out
     assert (output / "table.csv").is_file()
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Two runs on the same samples, one on others."""
+    folder = tmp_path_factory.mktemp("runs")
+    small = {
+        "samples": {"training": 2, "validation": 1, "test": 3},
+        "sampler": {"cells": 16, "radius": [100.0, 200.0]},
+    }
+    made = {}
+    for name, model, seed in (("a", "dilute", 0), ("b", "superposition", 0), ("c", "dilute", 1)):
+        config = resolve(small, {"model": {"plugin": model}, "seed": seed})
+        made[name] = folder / name
+        pipeline.run(config, made[name])
+    return made
+
+
+def test_runs_are_compared_on_their_test_samples(command, runs):
+    done = command("compare", runs["a"], runs["b"])
+    assert done.status == 0, done.err
+    names = [line.split("  ")[0] for line in done.out.splitlines()]
+    # The baselines are in both runs and listed once.
+    for name in ("dilute", "superposition", "isoviscous"):
+        assert names.count(name) == 1, done.out
+
+
+def test_runs_on_other_samples_are_refused(command, runs):
+    done = command("compare", runs["a"], runs["c"])
+    assert done.status == 1
+    assert "cannot compare" in done.err
+    assert "crystals are not the same" in done.err
+
+
+def test_a_run_that_is_not_finished_is_named(command, runs, tmp_path):
+    shutil.copytree(runs["a"], tmp_path / "half")
+    (tmp_path / "half" / "summary.txt").unlink()
+    done = command("compare", tmp_path / "half")
+    assert done.status == 1
+    assert "half: a run that is not finished" in done.err

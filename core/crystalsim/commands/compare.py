@@ -11,6 +11,7 @@ import click
 
 from ..config import DEFAULTS, default_workers
 from ..errors import CrystalsimError, OptionError, StoreError
+from ..options import read_toml
 from .common import configured, output_option, plugin_table, tables
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ class Compare(click.Command):
     cls=Compare,
     epilog="\b\nExamples:\n  crystalsim compare --solvers builtin lamem cases.nc\n"
     "  crystalsim compare --solvers builtin lamem -o solver.lamem.processes=2 --output comparison\n"
-    "  crystalsim compare lamem_64.nc lamem_128.nc --reference finite_elements.nc",
+    "  crystalsim compare lamem_64.nc lamem_128.nc --reference finite_elements.nc\n"
+    "  crystalsim compare runs/unet-1f3c runs/fno-97ab    # their models and baselines",
 )
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--solvers", multiple=True, metavar="NAME ...", help="Solvers to compare on CASES.")
@@ -69,6 +71,9 @@ def command(
 ) -> None:
     """Compare solutions in FILES with a reference, or solvers on the cases in one of FILES.
 
+    The folder of a run stands for the predictions of all its models, and its test solutions are
+    the reference; the samples of several runs must be the same.
+
     With --solvers the cases (by default six of 1-3 crystals) are solved by each of them; one that
     is not available is named and left out. Solutions on different grids are averaged onto the
     coarsest, face by face. Options of a solver are given as solver.NAME.KEY=VALUE.
@@ -83,6 +88,7 @@ def command(
             folder = (output or Path(temporary)) / "solutions"
             found = _solve(_cases(files, cells), asked, folder, workers or default_workers())
         else:
+            files, reference = _expand(files, reference)
             found = {_label(path, files): store.open(path, "solutions") for path in files}
     _report(found, reference, _evaluators(given), output)
 
@@ -137,10 +143,33 @@ def _solve(
     return found
 
 
+def _expand(files: Sequence[Path], reference: Path | None) -> tuple[tuple[Path, ...], Path | None]:
+    """Put the predictions of a run in the place of its folder; baselines once."""
+    found: list[Path] = []
+    seen: set[str] = set()
+    for path in files:
+        if not (path / "predictions").is_dir():
+            found.append(path)
+            continue
+        if not (path / "summary.txt").is_file():
+            raise StoreError(
+                f"{path}: a run that is not finished; the same command goes on with it"
+            )
+        reference = reference or path / "solutions" / "test"
+        trained = read_toml(path / "config.toml")["model"]["plugin"]
+        for prediction in sorted((path / "predictions").iterdir()):
+            if prediction.stem == trained or prediction.stem not in seen:
+                found.append(prediction)
+        seen |= {prediction.stem for prediction in found}
+    return tuple(found), reference
+
+
 def _label(path: Path, files: Sequence[Path]) -> str:
-    """Name of a file, with its folder where that is needed to tell it from others."""
+    """Name of a file, with its folder or run where that is needed to tell it from others."""
     same = [other for other in files if other.stem == path.stem]
-    return path.stem if len(same) == 1 else str(path)
+    if len(same) == 1:
+        return path.stem
+    return f"{path.parts[-3]}: {path.stem}" if path.parent.name == "predictions" else str(path)
 
 
 def _evaluators(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
