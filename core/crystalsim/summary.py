@@ -31,14 +31,14 @@ class Row(NamedTuple):
 
 
 COLUMNS = (
-    Column("rel. L2 %", "relative_l2.mean", 100, ".2f"),
-    Column("p95", "relative_l2.p95", 100, ".2f"),
-    Column("worst", "relative_l2.worst", 100, ".2f"),
-    Column("R2", "r2.mean", 1, ".5f"),
+    Column("rel. L2 %", "relative_l2.mean", 100, ".3g"),
+    Column("p95", "relative_l2.p95", 100, ".3g"),
+    Column("worst", "relative_l2.worst", 100, ".3g"),
+    Column("R2", "r2.mean", 1, ".7f"),
     Column("MSE vz/Vs2", "mse_stokes.mean", 1, ".1e"),
-    Column("crystal vel. %", "crystal_velocity_error_scaled.mean", 100, ".2f"),
-    Column("p95", "crystal_velocity_error_scaled.p95", 100, ".2f"),
-    Column("worst", "crystal_velocity_error_scaled.worst", 100, ".2f"),
+    Column("crystal vel. %", "crystal_velocity_error_scaled.mean", 100, ".3g"),
+    Column("p95", "crystal_velocity_error_scaled.p95", 100, ".3g"),
+    Column("worst", "crystal_velocity_error_scaled.worst", 100, ".3g"),
     Column("ms a sample", "prediction_time", 1000, ".1f"),
     Column("train s", "training_time", 1, ".0f"),
 )
