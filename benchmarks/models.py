@@ -45,6 +45,8 @@ FREE: dict[str, tuple[str, dict[str, Any]]] = {
     "builtin, 8 iterations": ("early_stopped", {"iterations": 8}),
     "builtin, default": ("early_stopped", {"iterations": 2000}),
 }
+SOLVER = "builtin, default"
+
 TESTS: dict[str, dict[str, Any]] = {
     "1-3": {"cells": 64, "count": (1, 3)},
     "5": {"cells": 64, "count": 5},
@@ -208,8 +210,10 @@ def table(folder: Path) -> str:
     import numpy as np
 
     lines = [
-        "| model | parameters | training s | " + " | ".join(TESTS) + " | ms | ms at 256 |",
-        "| --- " * (len(TESTS) + 5) + "|",
+        "| model | parameters | training s | "
+        + " | ".join(TESTS)
+        + " | ms | ms at 256 | pays after |",
+        "| --- " * (len(TESTS) + 6) + "|",
     ]
     for label in (*TRAINED, *FREE):
         found = [json.loads(path.read_text()) for path in sorted(folder.glob(f"{label} ?.json"))]
@@ -231,8 +235,16 @@ def table(folder: Path) -> str:
             f"{times[f'{name}, batch 1']:.1f} / {times[f'{name}, batch 16']:.1f}"
             for name in ("1-3", "1-3 at 256")
         ]
-        lines.append("| " + " | ".join(row) + " |")
+        lines.append("| " + " | ".join([*row, _pays(folder, label, float(spent))]) + " |")
     return "\n".join(lines)
+
+
+def _pays(folder: Path, label: str, training: float) -> str:
+    """Solves at the default tolerance after which training, and the solves for it, have paid."""
+    solver, model = (_clocked(folder, name)["1-3, batch 16"] for name in (SOLVER, label))
+    if not training:
+        return "-"
+    return f"{2100 + 1e3 * training / (solver - model):.2g}" if model < solver else "never"
 
 
 def _clocked(folder: Path, label: str) -> dict[str, float]:
