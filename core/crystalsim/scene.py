@@ -148,7 +148,9 @@ def case_discs(case: Case, grid: Grid) -> list[Disc]:
     ]
 
 
-def rasterise(case: Case, grid: Grid, average: Average = "harmonic") -> Scene:
+def rasterise(
+    case: Case, grid: Grid, average: Average = "harmonic", *, periodic: bool = False
+) -> Scene:
     """Paint a case on a grid.
 
     Parameters
@@ -161,6 +163,8 @@ def rasterise(case: Case, grid: Grid, average: Average = "harmonic") -> Scene:
         Mean of the viscosity in a control volume that holds several phases: ``harmonic`` (the
         error of a crystal's velocity is then smallest), ``geometric``, ``arithmetic`` (LaMEM's), or
         ``point`` (that of the phase with at least half the area).
+    periodic
+        Whether the left and right wall are the same place.
     """
     discs = case_discs(case, grid)
     shape, corners = (grid.nz, grid.nx), (grid.nz + 1, grid.nx + 1)
@@ -172,7 +176,10 @@ def rasterise(case: Case, grid: Grid, average: Average = "harmonic") -> Scene:
         phase[disc.cells][disc.cell >= 0.5] = k
     contrasts = case.viscosity / case.matrix_viscosity
     cell = _mean_contrast([(d.cells, d.cell) for d in discs], contrasts, shape, average)
-    corner = _mean_contrast([(d.faces, d.corner) for d in discs], contrasts, corners, average)
+    around = [(d.faces, d.corner) for d in discs]
+    if periodic:
+        around = [_joined(d, grid) for d in discs]
+    corner = _mean_contrast(around, contrasts, corners, average)
     return Scene(
         fraction=np.minimum(fraction, 1.0),
         phase=phase,
@@ -183,7 +190,7 @@ def rasterise(case: Case, grid: Grid, average: Average = "harmonic") -> Scene:
 
 
 def scenes(
-    cases: xr.Dataset, grid: Grid, average: Average = "harmonic"
+    cases: xr.Dataset, grid: Grid, average: Average = "harmonic", *, periodic: bool = False
 ) -> Iterator[tuple[Case, Scene]]:
     """Paint all samples, with media that are given on the grid in place of the crystals'.
 
@@ -196,15 +203,17 @@ def scenes(
         the mean of the cells above and below. What is absent comes from the crystals.
     grid
         Grid of the cases.
-    average
+    average, periodic
         See `rasterise`.
     """
     given = {name: cases[name].values for name in GIVEN_FIELDS if name in cases.variables}
     for i, case in enumerate(iterate_cases(cases)):
-        scene = rasterise(case, grid, average)
+        scene = rasterise(case, grid, average, periodic=periodic)
         if "viscosity" in given:
             cell = given["viscosity"][i].astype(np.float64)
-            scene = scene._replace(viscosity_cell=cell, viscosity_corner=_around_corners(cell))
+            scene = scene._replace(
+                viscosity_cell=cell, viscosity_corner=_around_corners(cell, periodic)
+            )
         if "viscosity_corner" in given:
             corner = given["viscosity_corner"][i].astype(np.float64)
             scene = scene._replace(viscosity_corner=corner)
@@ -218,9 +227,19 @@ def scenes(
         yield case, scene
 
 
-def _around_corners(cell: Array) -> Array:
+def _joined(disc: Disc, grid: Grid) -> tuple[tuple[slice, slice], Array]:
+    """Corner fractions on whole rows, with those at either side on both."""
+    rows, columns = disc.faces
+    fraction = np.zeros((disc.corner.shape[0], grid.nx + 1))
+    fraction[:, columns] = disc.corner
+    fraction[:, [0, -1]] = fraction[:, [0]] + fraction[:, [-1]]
+    return (rows, slice(None)), fraction
+
+
+def _around_corners(cell: Array, periodic: bool) -> Array:
     """Harmonic mean of the cells around each corner; on a wall, of those inside."""
-    fluidity = np.pad(1.0 / cell, 1, mode="edge")
+    fluidity = np.pad(1.0 / cell, ((1, 1), (0, 0)), mode="edge")
+    fluidity = np.pad(fluidity, ((0, 0), (1, 1)), mode="wrap" if periodic else "edge")
     total = fluidity[1:, 1:] + fluidity[1:, :-1] + fluidity[:-1, 1:] + fluidity[:-1, :-1]
     return np.divide(4.0, total, out=np.full(total.shape, np.inf), where=total > 0)
 

@@ -1,7 +1,8 @@
 """The datasets that crystalsim exchanges: the one table of variables, and `validate`.
 
 All are netCDF datasets in SI units with z upward and ascending. ``crystal`` is padded with NaN up
-to the largest count in the file.
+to the largest count in the file. Solutions name their walls in the attribute ``walls`` unless these
+are free-slip (`crystalsim.solutions.walls`).
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from .errors import SchemaError
 from .grid import Grid
 from .schema import validate
+from .solutions import walls
 
 
 class Metric(NamedTuple):
@@ -33,7 +34,7 @@ class Metric(NamedTuple):
 
 
 def check_comparable(reference: xr.Dataset, prediction: xr.Dataset) -> Grid:
-    """Check that two datasets hold the same samples on the same grid, and return the grid.
+    """Check that two datasets have the same samples, grid and walls, and return the grid.
 
     Raises
     ------
@@ -51,6 +52,11 @@ def check_comparable(reference: xr.Dataset, prediction: xr.Dataset) -> Grid:
         raise SchemaError(
             f"cannot compare: the reference has {counts[0]} samples, the prediction {counts[1]}, "
             "or their numbers differ"
+        )
+    if walls(reference) != walls(prediction):
+        raise SchemaError(
+            f"cannot compare: the reference has walls = '{walls(reference)}', the prediction "
+            f"'{walls(prediction)}'"
         )
     for name in ("crystal_x", "crystal_z", "crystal_radius", "crystal_density"):
         ours, theirs = reference[name].values, prediction[name].values

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from . import schema
 from .cases import cases_only
+from .errors import UnsupportedError
 from .scene import paint
 
 
@@ -30,7 +31,8 @@ def make_solutions(
         Arrays by the names of `schema.VARIABLES`, in SI units. `crystal_fraction` and `phase` are
         painted from the cases, and `converged` is true, where they are not given.
     attributes
-        Added to those of the cases.
+        Added to those of the cases, but for `walls`: solutions that do not name theirs have free
+        slip, see `walls`.
     """
     made = cases_only(cases)
     given = dict(fields)
@@ -42,5 +44,33 @@ def make_solutions(
     made = made.assign(
         {n: (schema.VARIABLES[n].dims, given[n], schema.attributes(n)) for n in ordered}
     )
-    made.attrs = {**cases.attrs, **(attributes or {})}
+    kept = {name: value for name, value in cases.attrs.items() if name != "walls"}
+    made.attrs = {**kept, **(attributes or {})}
     return made
+
+
+def walls(solutions: xr.Dataset) -> str:
+    """Walls of solutions: their attribute `walls`, ``"free_slip"`` where there is none.
+
+    `crystalsim.stokes.walls` says what the names mean.
+    """
+    return str(solutions.attrs.get("walls", "free_slip"))
+
+
+def require_free_slip(solutions: xr.Dataset, what: str) -> None:
+    """Refuse solutions with other walls.
+
+    Parameters
+    ----------
+    solutions
+        Dataset of kind ``"solutions"``.
+    what
+        Who refuses, for the message.
+
+    Raises
+    ------
+    UnsupportedError
+        If walls are not free-slip.
+    """
+    if (found := walls(solutions)) != "free_slip":
+        raise UnsupportedError(f"{what}: solutions have walls = '{found}'; expected 'free_slip'")

@@ -21,6 +21,7 @@ from ..errors import UnsupportedError
 from ..grid import Grid
 from ..scene import rasterise
 from ..schema import GIVEN_FIELDS
+from ..solutions import require_free_slip
 from ..stokes.extra_stress import unit_grid
 from ..stokes.isoviscous import isoviscous_operator
 from ..stokes.operators import buoyancy_curl, pad_walls, strain_rate, velocity
@@ -144,13 +145,12 @@ def prepare(dataset: xr.Dataset, *, with_solution: bool) -> Prepared:
     Raises
     ------
     UnsupportedError
-        If media are given on the grid, since surrogates see crystals alone, or the solutions are
-        those between other than free-slip walls.
+        If media are given on the grid, as surrogates see crystals alone, or if walls are not
+        free-slip.
     """
+    require_free_slip(dataset, "surrogates")
     if given := [name for name in GIVEN_FIELDS if name in dataset.variables]:
         raise UnsupportedError(f"surrogates take crystals, not variable '{given[0]}' on the grid")
-    if (walls := dataset.attrs.get("walls", "free_slip")) != "free_slip":
-        raise UnsupportedError(f"surrogates know free-slip walls alone, not walls = '{walls}'")
     grid = Grid.from_dataset(dataset)
     operator, length = isoviscous_operator(grid), 0.5 * grid.height
     samples, nz, nx = dataset.sizes["sample"], grid.nz, grid.nx

@@ -6,5 +6,5 @@ anomaly ``drho`` and z upward, are
 
     div(2 eta e(v)) - grad p = drho g e_z,    div v = 0,    v = (d psi/dz, -d psi/dx),
 
-with free slip (no flow through, no shear traction) on all four walls.
+with free slip (no flow through, no shear traction) on all four walls; `walls` has others.
 """

@@ -9,9 +9,9 @@ import scipy.ndimage
 import xarray as xr
 from numpy.typing import NDArray
 
-from ..errors import UnsupportedError
 from ..grid import Grid
 from ..scene import case_discs, scenes
+from ..solutions import require_free_slip, walls
 
 _CELL = ("sample", "z", "x")
 _CORNER = ("sample", "z_face", "x_face")
@@ -24,11 +24,12 @@ def strain_rate(solutions: xr.Dataset) -> xr.Dataset:
     -------
     xarray.Dataset
         `strain_rate_xx` on (sample, z, x), which is also minus the vertical one, and
-        `strain_rate_xz = (dv_x/dz + dv_z/dx) / 2` on (sample, z_face, x_face), zero on the
-        free-slip walls [s-1].
+        `strain_rate_xz = (dv_x/dz + dv_z/dx) / 2` on (sample, z_face, x_face), zero on
+        free-slip walls and ``v_t / h`` on walls at rest [s-1].
     """
     grid, vx, vz = _velocity(solutions)
-    shear = 0.5 * (_across(vx, -2, grid.hz) + _across(vz, -1, grid.hx))
+    kind = walls(solutions)
+    shear = 0.5 * (_across(vx, -2, grid.hz, kind) + _across(vz, -1, grid.hx, kind))
     made = solutions[["crystal_count"]].drop_vars("crystal_count")
     return made.assign(
         strain_rate_xx=_array(_CELL, np.diff(vx, axis=-1) / grid.hx, "horizontal strain rate"),
@@ -45,7 +46,8 @@ def vorticity(solutions: xr.Dataset) -> xr.DataArray:
         On (sample, z_face, x_face).
     """
     grid, vx, vz = _velocity(solutions)
-    values = _across(vz, -1, grid.hx) - _across(vx, -2, grid.hz)
+    kind = walls(solutions)
+    values = _across(vz, -1, grid.hx, kind) - _across(vx, -2, grid.hz, kind)
     return solutions.assign(vorticity=_array(_CORNER, values, "vorticity"))["vorticity"]
 
 
@@ -69,7 +71,13 @@ def wall_forces(solutions: xr.Dataset) -> xr.DataArray:
     -------
     xarray.DataArray
         On (sample, wall) with walls ``left, right, bottom, top`` [N m-1].
+
+    Raises
+    ------
+    UnsupportedError
+        If walls are not free-slip: they carry shear too, or are none.
     """
+    require_free_slip(solutions, "wall_forces")
     grid, vx, vz = _velocity(solutions)
     viscosity = np.stack([scene.viscosity_cell for _, scene in scenes(solutions, grid)])
     pressure = solutions["pressure"].values.astype(np.float64)
@@ -169,24 +177,30 @@ def _through(
 def _velocity(
     solutions: xr.Dataset,
 ) -> tuple[Grid, NDArray[np.float64], NDArray[np.float64]]:
-    if (walls := solutions.attrs.get("walls", "free_slip")) != "free_slip":
-        raise UnsupportedError(f"diagnostics: solutions with walls = '{walls}'; expected free_slip")
     vx, vz = (solutions[n].values.astype(np.float64) for n in ("velocity_x", "velocity_z"))
     return Grid.from_dataset(solutions), vx, vz
 
 
-def _across(velocity: NDArray[np.float64], axis: int, spacing: float) -> NDArray[np.float64]:
-    """Difference of a tangential velocity at corners; none across free-slip walls."""
-    difference = np.diff(velocity, axis=axis) / spacing
-    pad = [(0, 0)] * velocity.ndim
-    pad[axis] = (1, 1)
-    padded = np.pad(difference, pad)
+def _across(
+    velocity: NDArray[np.float64], axis: int, spacing: float, kind: str
+) -> NDArray[np.float64]:
+    """Difference of a tangential velocity at corners.
+
+    The cell beyond a wall has the same velocity (free slip), the opposite one (no slip) or that of
+    the other side (periodic).
+    """
+    first, last = velocity.take([0], axis), velocity.take([-1], axis)
+    joined = kind == "periodic_sides"
+    if joined and axis == -1:
+        first, last = last, first
+    sign = -1.0 if kind == "no_slip" else 1.0
+    difference = np.diff(velocity, axis=axis, prepend=sign * first, append=sign * last) / spacing
     # Along the other walls the normal velocity is zero, and so is its derivative.
-    other = -1 if axis == -2 else -2
-    ends = [slice(None)] * velocity.ndim
-    ends[other] = [0, -1]  # type: ignore[call-overload]
-    padded[tuple(ends)] = 0.0
-    return padded
+    if axis == -1:
+        difference[..., [0, -1], :] = 0.0
+    elif not joined:
+        difference[..., [0, -1]] = 0.0
+    return difference
 
 
 def _array(

@@ -24,9 +24,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from ..grid import Grid
 from ..scene import Scene
-from .isoviscous import isoviscous_operator
-from .no_slip import NoSlipWalls
-from .operators import buoyancy_curl, force, pad_walls, strain_rate
+from .isoviscous import IsoviscousOperator
+from .walls import Walls, wall_operator
 
 Array = NDArray[Any]
 
@@ -88,19 +87,20 @@ class ExtraStressSystem:
         Acceleration downward [m s-2].
     dtype
         Floating-point type of all arrays.
-    no_slip
-        Whether all walls hold the magma; they let it slip freely if not.
+    walls
+        See `crystalsim.stokes.walls`.
 
     Attributes
     ----------
+    operator
+        The isoviscous operator.
     isoviscous
-        Stream function of the flow without viscosity contrast, interior corners (nz - 1, nx - 1).
+        Stream function of the flow without viscosity contrast, on the operator's unknown corners:
+        interior ones (nz - 1, nx - 1) unless the sides are periodic.
     right_hand_side
         Its strain rate on the support.
     compliance
         ``1 / D`` on the support; negative where the viscosity is below the reference.
-    walls
-        What follows crystals in vectors, or None where the walls are free-slip.
     """
 
     def __init__(
@@ -111,64 +111,55 @@ class ExtraStressSystem:
         reference_viscosity: float,
         gravity: float,
         dtype: DTypeLike = np.float64,
-        no_slip: bool = False,
+        walls: Walls = "free_slip",
     ) -> None:
         self.scales = scales(scene, grid, reference_viscosity, gravity)
         unit = unit_grid(grid)
-        self._hx, self._hz = unit.hx, unit.hz
-        self._operator = isoviscous_operator(unit)
+        self.operator = wall_operator(unit, walls)
         self._gravity = float(gravity > 0)
         self._density = scene.density_face / self.scales.density
-        rhs = -self._gravity * buoyancy_curl(self._density, self._hx)
-        self.isoviscous: Array = self._operator.solve(rhs.astype(dtype))
+        rhs = -self._gravity * self.operator.buoyancy_curl(self._density)
+        self.isoviscous: Array = self.operator.solve(rhs.astype(dtype))
         cell = scene.viscosity_cell / reference_viscosity - 1.0
-        corner = scene.viscosity_corner[1:-1, 1:-1] / reference_viscosity - 1.0
+        corner = self.operator.weigh_corners(scene.viscosity_corner / reference_viscosity - 1.0)
+        self._corner_shape = corner.shape
         self._cells, self._corners = np.nonzero(cell), np.nonzero(corner)
         excess = np.concatenate([cell[self._cells], corner[self._corners]])
-        self._rows = _touched_rows(self._cells, self._corners, grid.nz)
-        self.walls = NoSlipWalls(unit) if no_slip else None
-        if self.walls:
-            self._rows = np.arange(grid.nz - 1)
-        matrix = _strain_rate_matrix(self._cells, self._corners, self._rows, unit)
-        if self.walls:
-            matrix = scipy.sparse.vstack([matrix, self.walls.strain_rate]).tocsr()
-            held = self.walls.viscosity(scene.viscosity_corner) / reference_viscosity
-            excess = np.concatenate([excess, 0.5 * held])
+        first = [part.start or 0 for part in self.operator.sheared]
+        on_all = tuple(i + start for i, start in zip(self._corners, first, strict=True))
+        self._rows = _touched_rows(self._cells, on_all, grid.nz)
+        matrix = _strain_rate_matrix(self._cells, on_all, self._rows, self.operator)
         self._strain_rate = matrix.astype(dtype)
         self._curl = self._strain_rate.T.tocsr()
         self.compliance: Array = (1.0 / excess).astype(dtype)
         self.right_hand_side: Array = self.gather(self.isoviscous)
 
     def restrict(self, psi: Array) -> Array:
-        """Rows of a stream function (nz - 1, nx - 1) that the support touches (row, nx - 1)."""
+        """Rows of a stream function, as `isoviscous`, that the support touches."""
         return np.asarray(psi[self._rows])
 
     def gather(self, psi: Array) -> Array:
-        """Strain rate on the support (support) of a stream function (nz - 1, nx - 1)."""
+        """Strain rate on the support (support) of a stream function as `isoviscous`."""
         return np.asarray(self._strain_rate @ self.restrict(psi).ravel())
 
     def scatter(self, stress: Array) -> tuple[Array, Array]:
-        """Put a vector on the support into fields on cells and interior corners."""
-        nz, nx = self.isoviscous.shape
-        normal = np.zeros((nz + 1, nx + 1), dtype=stress.dtype)
-        shear = np.zeros((nz, nx), dtype=stress.dtype)
-        count = self._cells[0].size
-        normal[self._cells] = stress[:count]
-        shear[self._corners] = stress[count : count + self._corners[0].size]
+        """Put a vector on the support into fields on cells and the operator's sheared corners."""
+        grid = self.operator.grid
+        normal = np.zeros((grid.nz, grid.nx), dtype=stress.dtype)
+        shear = np.zeros(self._corner_shape, dtype=stress.dtype)
+        normal[self._cells] = stress[: self._cells[0].size]
+        shear[self._corners] = stress[self._cells[0].size :]
         return normal, shear
 
     def on_support(self, normal: Array, shear: Array) -> Array:
-        """Vector on the support of fields on cells and interior corners; undoes `scatter`.
-
-        Without the stress of no-slip walls, which `scatter` drops.
-        """
+        """Vector on the support of fields on cells and corners; undoes `scatter`."""
         return np.concatenate([normal[self._cells], shear[self._corners]])
 
     def response(self, stress: Array) -> Array:
-        """Stream function ``K0**-1 S' t`` that an extra stress takes away (nz - 1, nx - 1)."""
+        """Stream function ``K0**-1 S' t`` that an extra stress takes away."""
         curl = np.zeros_like(self.isoviscous)
         curl[self._rows] = (self._curl @ stress).reshape(self._rows.size, self.isoviscous.shape[1])
-        return self._operator.solve(curl)
+        return self.operator.solve(curl)
 
     def apply(self, stress: Array) -> tuple[Array, Array]:
         """Apply the operator.
@@ -184,9 +175,9 @@ class ExtraStressSystem:
         if 2 * self._rows.size > self.isoviscous.shape[0]:
             full = np.zeros_like(self.isoviscous)
             full[self._rows] = curl
-            psi = self.restrict(self._operator.solve(full))
+            psi = self.restrict(self.operator.solve(full))
         else:
-            psi = self._operator.solve_rows(curl, self._rows)
+            psi = self.operator.solve_rows(curl, self._rows)
         return self.compliance * stress + self._strain_rate @ psi.ravel(), psi
 
     def dilute(self) -> Array:
@@ -204,38 +195,31 @@ class ExtraStressSystem:
         Taken from the extra stress: viscosity times strain rate would amplify what is left of the
         error of `psi` by the contrast.
         """
-        normal, shear = strain_rate(pad_walls(psi), self._hx, self._hz)
+        normal, shear = self.operator.strain_rate(psi)
         extra_normal, extra_shear = self.scatter(stress)
-        total_shear = pad_walls(shear + extra_shear)
-        if self.walls:
-            self.walls.add_stress(total_shear, stress[-self.walls.size :])
-        return self._operator.pressure(
-            *force(
-                normal + extra_normal,
-                total_shear,
-                self._density,
-                self._gravity,
-                self._hx,
-                self._hz,
-            )
-        )
+        total = normal + extra_normal, shear + extra_shear
+        return self.operator.pressure(*self.operator.force(*total, self._density, self._gravity))
 
 
 def _touched_rows(
     cells: tuple[Array, ...], corners: tuple[Array, ...], nz: int
 ) -> NDArray[np.intp]:
     """Rows of interior corners that the strain rate there takes values from."""
-    near = [cells[0] - 1, cells[0], corners[0] - 1, corners[0], corners[0] + 1]
+    near = [cells[0] - 1, cells[0], corners[0] - 2, corners[0] - 1, corners[0]]
     rows = np.unique(np.concatenate(near))
     return rows[(rows >= 0) & (rows < nz - 1)]
 
 
 def _strain_rate_matrix(
-    cells: tuple[Array, ...], corners: tuple[Array, ...], rows: NDArray[np.intp], grid: Grid
+    cells: tuple[Array, ...],
+    corners: tuple[Array, ...],
+    rows: NDArray[np.intp],
+    operator: IsoviscousOperator,
 ) -> scipy.sparse.csr_array:
-    """`strain_rate` as a matrix from some rows of interior corners to cells and corners."""
-    row = grid.nx + 1
-    at_cell = cells[0] * row + cells[1]
+    """`strain_rate` as a matrix from some rows of unknowns to cells and corners."""
+    grid = operator.grid
+    row = grid.nx + 3
+    at_cell = (cells[0] + 1) * row + cells[1] + 1
     at_corner = (corners[0] + 1) * row + corners[1] + 1
     every = np.concatenate(
         [
@@ -256,12 +240,10 @@ def _strain_rate_matrix(
             4 * at_cell.size + 5 * np.arange(at_corner.size + 1),
         ]
     )
-    inner = grid.nx - 1
-    place = np.full((grid.nz + 1, row), -1)
-    place[rows + 1, 1:-1] = np.arange(rows.size * inner).reshape(rows.size, inner)
+    place = operator.number(rows)
     columns = place.ravel()[every]
     # The stream function is zero on the walls: what is taken from there counts for nothing.
     values[columns < 0] = 0.0
     columns[columns < 0] = 0
-    shape = (at_cell.size + at_corner.size, rows.size * inner)
+    shape = (at_cell.size + at_corner.size, place.max(initial=-1) + 1)
     return scipy.sparse.csr_array((values, columns, starts), shape=shape)

@@ -21,6 +21,8 @@ from ..grid import Grid
 from ..scene import rasterise
 from .operators import buoyancy_curl, force, pad_walls, strain_rate
 
+Corners = tuple[slice, slice]
+
 
 def laplacian_eigenvalues(modes: NDArray[Any], cells: int, spacing: float) -> NDArray[np.float64]:
     """Eigenvalues of minus the second difference for modes on `cells` cells [1 / spacing**2]."""
@@ -28,13 +30,26 @@ def laplacian_eigenvalues(modes: NDArray[Any], cells: int, spacing: float) -> ND
 
 
 class IsoviscousOperator:
-    """Solves ``K0 psi = f`` and the Poisson equation of the pressure on one grid.
+    """Solves ``K0 psi = f`` and the Poisson equation of the pressure on one grid, free slip.
+
+    Everything that depends on the walls is here; `crystalsim.stokes.walls` has the operators of
+    other walls.
 
     Parameters
     ----------
     grid
         Its cell sizes fix the unit of length.
+
+    Attributes
+    ----------
+    unknown
+        The corners, of (nz + 1, nx + 1), where the stream function is unknown.
+    sheared
+        The corners that carry shear stress.
     """
+
+    unknown: Corners = (slice(1, -1), slice(1, -1))
+    sheared: Corners = (slice(1, -1), slice(1, -1))
 
     def __init__(self, grid: Grid) -> None:
         self.grid = grid
@@ -51,7 +66,7 @@ class IsoviscousOperator:
     def solve(self, rhs: NDArray[Any]) -> NDArray[Any]:
         """Solve ``K0 psi = rhs`` on interior corners (..., nz - 1, nx - 1)."""
         modes = scipy.fft.dstn(rhs, type=1, axes=(-2, -1))
-        modes *= self._inverse
+        self._invert(modes)
         return scipy.fft.dstn(modes, type=1, axes=(-2, -1), overwrite_x=True)
 
     def solve_rows(self, rhs: NDArray[Any], rows: NDArray[np.intp]) -> NDArray[Any]:
@@ -67,11 +82,58 @@ class IsoviscousOperator:
         rows
             Which of the nz - 1 rows.
         """
-        sines = _sines(self.grid.nz, rhs.dtype.str)[rows]
-        modes = sines.T @ scipy.fft.dst(rhs, type=1, axis=-1)
-        # The unnormalised transform has twice the sine.
-        modes *= 4.0 * self._inverse
+        sines = sine_matrix(self.grid.nz, rhs.dtype.str)[rows]
+        # The unnormalised transforms, forth and back, have twice the sine.
+        modes = (4.0 * sines.T) @ scipy.fft.dst(rhs, type=1, axis=-1)
+        self._invert(modes)
         return scipy.fft.dst(sines @ modes, type=1, axis=-1, overwrite_x=True)
+
+    def _invert(self, modes: NDArray[Any]) -> None:
+        """Divide modes by the eigenvalues and by the factor of two transforms, in place."""
+        modes *= self._inverse
+
+    def extend(self, psi: NDArray[Any]) -> NDArray[Any]:
+        """Stream function on all corners of its values on `unknown` ones."""
+        return pad_walls(psi)
+
+    def number(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Places of corners in a vector of some rows of unknowns, -1 where psi is zero.
+
+        Returns
+        -------
+        array
+            On all corners and a ring of neighbours outside (nz + 3, nx + 3).
+        """
+        width = self.grid.nx - 1
+        place = np.full((self.grid.nz + 3, self.grid.nx + 3), -1, dtype=np.intp)
+        place[rows + 2, 2:-2] = np.arange(rows.size * width).reshape(rows.size, width)
+        return place
+
+    def buoyancy_curl(self, density_face: NDArray[Any]) -> NDArray[Any]:
+        """`operators.buoyancy_curl` on `unknown` corners."""
+        return buoyancy_curl(density_face, self.grid.hx)
+
+    def strain_rate(self, psi: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """`operators.strain_rate` on cells and `sheared` corners, of psi on `unknown` ones."""
+        return strain_rate(pad_walls(psi), self.grid.hx, self.grid.hz)
+
+    def weigh_corners(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Take `sheared` corners, each times the part of its control volume; see `walls`."""
+        return values[self.sheared]
+
+    def shear_on_all(self, shear: NDArray[Any]) -> NDArray[Any]:
+        """Shear stress on all corners of that on `sheared` ones."""
+        return pad_walls(shear)
+
+    def force(
+        self,
+        normal: NDArray[Any],
+        shear: NDArray[Any],
+        density_face: NDArray[Any],
+        gravity: float,
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """`operators.force` on the faces that `pressure` takes."""
+        return force(normal, shear, density_face, gravity, self.grid.hx, self.grid.hz)
 
     def pressure(
         self, force_x: NDArray[np.float64], force_z: NDArray[np.float64]
@@ -100,7 +162,7 @@ class IsoviscousOperator:
 
 
 @functools.lru_cache(maxsize=4)
-def _sines(cells: int, dtype: str) -> NDArray[Any]:
+def sine_matrix(cells: int, dtype: str) -> NDArray[Any]:
     """Sine of ``pi i j / cells`` (cells - 1, cells - 1)."""
     numbers = np.arange(1, cells)
     # Reduced to one period in integers: the sine of large arguments would lose digits.
@@ -109,7 +171,7 @@ def _sines(cells: int, dtype: str) -> NDArray[Any]:
 
 @functools.lru_cache(maxsize=8)
 def isoviscous_operator(grid: Grid) -> IsoviscousOperator:
-    """Return the operator of a grid, made once."""
+    """Return the operator of a grid with free slip, made once."""
     return IsoviscousOperator(grid)
 
 

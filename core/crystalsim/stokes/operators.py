@@ -145,8 +145,8 @@ def force(
     Parameters
     ----------
     normal, shear
-        Viscous stress ``tau_xx = -tau_zz`` on cells (..., nz, nx) and ``tau_xz`` on interior
-        corners (..., nz - 1, nx - 1), if it vanishes on the walls (free slip), or on all corners.
+        Viscous stress ``tau_xx = -tau_zz`` on cells (..., nz, nx) and ``tau_xz`` on all corners
+        (..., nz + 1, nx + 1), or on interior ones where it vanishes on the walls (free slip).
     density_face
         Density anomaly on horizontal faces (..., z_face, x).
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..contracts import Solver
 from ..errors import CrystalsimError
 from ..schema import validate
+from ..solutions import require_free_slip
 
 Array = NDArray[np.float64]
 
@@ -92,6 +93,7 @@ def solved(solver: Solver, cases: xr.Dataset) -> xr.Dataset:
         If the solutions do not follow the schema, belong to other samples, or did not converge.
     """
     solutions = validate(solver.solve(cases), "solutions")
+    require_free_slip(solutions, "validation")
     asked, given = cases.sizes["sample"], solutions.sizes["sample"]
     if asked != given:
         raise CrystalsimError(f"{asked} samples were asked for, {given} came back")

@@ -64,14 +64,14 @@ def solve(
     flow = system.restrict(system.isoviscous)
     residual = system.right_hand_side.copy()
     inverse = 1.0 / (system.compliance + _SHIFT)
-    start = float(residual @ _precondition(system, inverse, residual))
+    start = float(residual @ (inverse * residual))
     driving = float(np.linalg.norm(flow))
     stress = np.zeros_like(residual)
     if initial is not None and start > 0:
-        stress[: initial.size] = initial  # the stress of no-slip walls is not handed on
+        stress = initial.astype(residual.dtype)
         image, response = system.apply(stress)
         flow, residual = flow - response, residual - image
-    direction = _precondition(system, inverse, residual)
+    direction = inverse * residual
     size = float(residual @ direction)
     iterations = 0
     relative = _relative(size, start, driving, flow)
@@ -81,25 +81,13 @@ def solve(
         stress += step * direction
         flow -= step * response
         residual -= step * image
-        scaled = _precondition(system, inverse, residual)
+        scaled = inverse * residual
         last, size = size, float(residual @ scaled)
         direction = scaled + (size / last) * direction
         iterations += 1
         relative = _relative(size, start, driving, flow)
     psi = system.isoviscous - system.response(stress)
     return Result(psi, stress, iterations, relative)
-
-
-def _precondition(
-    system: ExtraStressSystem, inverse: NDArray[Any], residual: NDArray[Any]
-) -> NDArray[Any]:
-    scaled = inverse * residual
-    if system.walls:
-        count = system.walls.size
-        # Their viscosity is the magma's, or nearly so: one number serves all modes.
-        compliance = float(system.compliance[-count:].mean())
-        scaled[-count:] = system.walls.precondition(residual[-count:], compliance)
-    return scaled
 
 
 def _relative(size: float, start: float, driving: float, flow: NDArray[Any]) -> float:

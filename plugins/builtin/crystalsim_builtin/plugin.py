@@ -23,14 +23,17 @@ class BuiltinOptions:
         ),
     ] = 5e-3
     maximum_iterations: Annotated[int, Meta(ge=1, description="give up after so many")] = 2000
+    walls: Annotated[
+        Literal["free_slip", "periodic_sides", "no_slip"],
+        Meta(
+            description="of all four; periodic_sides are the left and right one, joined, with "
+            "free slip at the bottom and the top"
+        ),
+    ] = "free_slip"
     average: Annotated[
         Literal["harmonic", "geometric", "arithmetic", "point"],
         Meta(description="mean of the viscosity at the crystals' edges; arithmetic is LaMEM's"),
     ] = "harmonic"
-    walls: Annotated[
-        Literal["free_slip", "no_slip"],
-        Meta(description="all four of them; no_slip takes about twice as long"),
-    ] = "free_slip"
     precision: Annotated[
         Literal["double", "single"],
         Meta(description="of the arithmetic and of the fields; single halves time and files"),

@@ -17,7 +17,7 @@ from crystalsim.errors import OptionError, UnsupportedError
 from crystalsim.scene import Scene, scenes
 from crystalsim.schema import VARIABLES
 from crystalsim.stokes.extra_stress import ExtraStressSystem
-from crystalsim.stokes.operators import pad_walls, strain_rate, velocity
+from crystalsim.stokes.operators import velocity
 
 from . import conjugate_gradients
 from .plugin import BuiltinOptions
@@ -47,7 +47,7 @@ class Flow(NamedTuple):
 
 
 class BuiltinSolver:
-    """Stokes flow on a staggered grid with free slip, or none, on all walls.
+    """Stokes flow on a staggered grid; all walls free-slip or at rest, or the sides periodic.
 
     The stream function on cell corners makes the velocity divergence-free to rounding. Crystals
     enter through exact area fractions and harmonic means of the viscosity, and act as an extra
@@ -55,6 +55,11 @@ class BuiltinSolver:
     iteration; see `crystalsim.stokes.extra_stress`. Crystals may be as much more
     viscous than the magma as one likes, rigid (infinite viscosity) or weaker; weak ones take more
     iterations, because the extra stress is then that of everything else.
+
+    With the option `walls` the isoviscous solve takes care of other walls, exactly and without
+    further iterations; see `crystalsim.stokes.walls` for the conditions. With periodic sides the
+    net horizontal flux is zero, and crystals touch the seam at most: one that is cut by it can be
+    given as `viscosity` and `density` on the grid.
 
     Parameters
     ----------
@@ -80,7 +85,7 @@ class BuiltinSolver:
         Raises
         ------
         UnsupportedError
-            If there is an `initial` and batches are solved on a GPU.
+            If batches are solved on a GPU, and there is an `initial` or walls are not free-slip.
         """
         grid = Grid.from_dataset(cases)
         samples = cases.sizes["sample"]
@@ -96,14 +101,13 @@ class BuiltinSolver:
             "iterations": np.zeros(samples, dtype=np.int32),
             "wall_time": np.zeros(samples),
         }
+        walls = self.options.walls
         device = self._device()
-        held = self.options.walls == "no_slip"
-        if device and (initial is not None or self.options.extra_stress or held):
+        if device and (initial is not None or self.options.extra_stress):
             raise UnsupportedError(
-                "solver builtin: with device = 'cuda' there is no initial, no extra_stress and no "
-                "walls = 'no_slip'"
+                "solver builtin: with device = 'cuda' there is no initial and no extra_stress"
             )
-        painted = scenes(cases, grid, self.options.average)
+        painted = scenes(cases, grid, self.options.average, periodic=walls == "periodic_sides")
         flows = (
             self._one_by_one(painted, grid, self._starts(initial, cases))
             if device is None
@@ -128,7 +132,7 @@ class BuiltinSolver:
         return make_solutions(
             cases,
             {**fields, **report, "converged": converged},
-            attributes={"source": source, "walls": self.options.walls},
+            attributes={"source": source, "walls": walls},
         )
 
     @property
@@ -137,7 +141,13 @@ class BuiltinSolver:
 
     def _device(self) -> str | None:
         """Device for torch, or None for NumPy on the processor."""
-        if self.options.device == "cpu":
+        walls = self.options.walls
+        if self.options.device == "cuda" and walls != "free_slip":
+            raise UnsupportedError(
+                f"option solver.walls = {walls!r}: solved on the processor only; "
+                "expected solver.device = 'cpu' or 'auto'"
+            )
+        if self.options.device == "cpu" or walls != "free_slip":
             return None
         missing = "torch is not installed"
         if importlib.util.find_spec("torch"):
@@ -182,20 +192,20 @@ class BuiltinSolver:
                 reference_viscosity=min(scene.viscosity_cell.min(), scene.viscosity_corner.min()),
                 gravity=case.gravity,
                 dtype=self._dtype,
-                no_slip=self.options.walls == "no_slip",
+                walls=self.options.walls,
             )
             units = system.scales
             result = conjugate_gradients.solve(
                 system,
                 self.options.tolerance,
                 self.options.maximum_iterations,
-                _initial_stress(system, next(starts), case.matrix_viscosity, grid),
+                _initial_stress(system, next(starts), case.matrix_viscosity),
             )
-            psi = pad_walls(result.stream_function).astype(np.float64)
+            psi = system.operator.extend(result.stream_function).astype(np.float64)
             pressure = system.pressure(result.stream_function, result.extra_stress)
             stress = None
             if self.options.extra_stress:
-                stress = _over_matrix(system, result.extra_stress, psi, case.matrix_viscosity, grid)
+                stress = _over_matrix(system, result, case.matrix_viscosity)
             start, before = time.perf_counter(), start
             yield (
                 scene,
@@ -244,29 +254,27 @@ class BuiltinSolver:
 
 
 def _over_matrix(
-    system: ExtraStressSystem, stress: np.ndarray, psi: np.ndarray, matrix: float, grid: Grid
+    system: ExtraStressSystem, result: conjugate_gradients.Result, matrix: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Stress beyond that of the magma at the same strain rate, on cells and all corners [Pa]."""
-    units = system.scales
-    normal, shear = (part * units.stress for part in system.scatter(stress))
-    if (difference := units.viscosity - matrix) != 0:
-        rates = strain_rate(psi * (units.velocity * units.length), grid.hx, grid.hz)
+    normal, shear = system.scatter(result.extra_stress)
+    if (difference := 1.0 - matrix / system.scales.viscosity) != 0:
+        rates = system.operator.strain_rate(result.stream_function.astype(np.float64))
         normal, shear = normal + difference * rates[0], shear + difference * rates[1]
-    return normal, pad_walls(shear)
+    stress = system.scales.stress
+    return normal * stress, system.operator.shear_on_all(shear) * stress
 
 
 def _initial_stress(
-    system: ExtraStressSystem,
-    initial: tuple[np.ndarray, ...] | None,
-    matrix: float,
-    grid: Grid,
+    system: ExtraStressSystem, initial: tuple[np.ndarray, ...] | None, matrix: float
 ) -> np.ndarray | None:
     """Undo `_over_matrix`, for the extra stress and stream function to start from."""
     if initial is None:
         return None
-    normal, shear, psi = initial
-    shear = shear[1:-1, 1:-1]
-    if (difference := system.scales.viscosity - matrix) != 0:
-        rates = strain_rate(psi, grid.hx, grid.hz)
+    units, operator = system.scales, system.operator
+    normal, shear = initial[0] / units.stress, initial[1][operator.sheared] / units.stress
+    if (difference := 1.0 - matrix / units.viscosity) != 0:
+        psi = initial[2][operator.unknown] / (units.velocity * units.length)
+        rates = operator.strain_rate(psi)
         normal, shear = normal - difference * rates[0], shear - difference * rates[1]
-    return system.on_support(normal, shear) / system.scales.stress
+    return system.on_support(normal, shear)
