@@ -19,7 +19,11 @@
     with ``K0`` and its sine modes of free slip. The walls are a correction of low rank
     (capacitance matrix, Buzbee, Dorr, George & Golub 1971, doi:10.1137/0708066) that is exact:
     modes of equal parity in x and in z couple among themselves only, which leaves four dense
-    symmetric systems of about ``(nx + nz) / 2`` unknowns, inverted once for each grid.
+    symmetric systems of about ``(nx + nz) / 2`` unknowns, inverted once for each grid: 17 ms and
+    2 MB at 256 x 256 cells, where an isoviscous solve then takes 1.8 instead of 1.1 ms. Crystals
+    take as many iterations as with free slip. (With the walls' stress among the unknowns of the
+    conjugate gradients, preconditioned by a sine transform of each wall, they took a fifth more,
+    and the whole 1.6 instead of 1.3 times as long as with free slip.)
 """
 
 from __future__ import annotations
