@@ -13,7 +13,8 @@ from .common import configured, output_option, tables
 @click.command(
     "evaluate",
     epilog="\b\nExamples:\n  crystalsim evaluate solutions.nc predictions.nc\n"
-    "  crystalsim evaluate solutions.nc predictions.nc --evaluator crystals --output scores",
+    "  crystalsim evaluate solutions.nc predictions.nc --evaluator crystals --output scores\n"
+    "  crystalsim evaluate measured.csv predictions.nc    # columns x, z, vx, vz",
 )
 @click.argument("reference", type=click.Path(path_type=Path))
 @click.argument("prediction", type=click.Path(path_type=Path))
@@ -30,7 +31,12 @@ def command(
     assignments: tuple[str, ...],
     output: Path | None,
 ) -> None:
-    """Score PREDICTION against REFERENCE (files or folders with the same samples)."""
+    """Score PREDICTION against REFERENCE (files or folders with the same samples).
+
+    REFERENCE may be a measured velocity field: CSV with the columns x, z, vx, vz (and uncertainty;
+    units in brackets, as "x [mm]"), or netCDF with these names. The flow is interpolated to the
+    points; gaps are NaN.
+    """
     from ..config import split_plugin
 
     given = tables(config_file, assignments).get("evaluator", {})
@@ -40,11 +46,16 @@ def command(
         for name in names
     }
     from .. import store
+    from ..measurements import is_measurement, read_measurement, score_measurement
     from ..pipeline import score
     from ..scores import summarise
 
-    datasets = [store.open(path, "solutions") for path in (reference, prediction)]
-    for name, scores in score(datasets[0], datasets[1], options).items():
+    found = store.open(prediction, "solutions")
+    if is_measurement(reference):
+        results = {"measurement": score_measurement(read_measurement(reference), found)}
+    else:
+        results = score(store.open(reference, "solutions"), found, options)
+    for name, scores in results.items():
         click.echo(f"{name}{'':{max(0, 38 - len(name))}}{'mean':>11}{'p95':>11}{'worst':>11}")
         for metric, values in summarise(scores).items():
             shown = "".join(f"{values[key]:11.4g}" for key in ("mean", "p95", "worst"))
