@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import crystalsim
+import crystalsim.store
 from crystalsim.learning.distributed import Team
 from crystalsim.learning.streaming import make_groups
 
@@ -147,6 +148,23 @@ def test_streamed_tensors_are_files(solutions, tmp_path):
         assert torch.equal(ours, theirs)
     assert plain.spacing == streamed.spacing
     assert len(list(tmp_path.iterdir())) == len(plain.batch)
+
+
+def test_shards_are_read_as_needed_and_train_as_one_file(solutions, tmp_path):
+    """Shards may hold different numbers of crystals; groups are those of the whole data set."""
+    parts = [solutions.isel(sample=slice(a, a + 8)) for a in range(0, 22, 8)]
+    counts = [int(part.crystal_count.max()) for part in parts]
+    files = []
+    for number, (part, count) in enumerate(zip(parts, counts, strict=True)):
+        files.append(tmp_path / f"{number}.nc")
+        crystalsim.save(part.isel(crystal=slice(count)), files[-1])
+    lazy = [crystalsim.store.open_parts(file, "solutions")[0] for file in files]
+    assert not lazy[0].velocity_x.variable._in_memory
+    (whole,) = make_groups([solutions], None, 1.0, "x")
+    (joined,) = make_groups(lazy, tmp_path / "files", 1e-6, "x")
+    for ours, theirs in zip(whole.batch, joined.batch, strict=True):
+        assert torch.equal(ours, theirs)
+    assert not lazy[0].velocity_x.variable._in_memory
 
 
 @pytest.mark.parametrize("name", ["unet", "polarization"])

@@ -89,8 +89,9 @@ class Model(Protocol):
         Parameters
         ----------
         training, validation
-            Datasets of kind ``"solutions"``; several where the samples are on several grids, which
-            a model may refuse.
+            Datasets of kind ``"solutions"``. Several where the samples are on several grids, which
+            a model may refuse; a model with an attribute ``streams = True`` gets the lazy shards
+            of large data sets one by one.
         seed
             Fixes initial weights and the order of the data.
         on_epoch

@@ -20,6 +20,7 @@ from . import store
 from .checkpoints import MODEL, load_model, save_model
 from .config import RunConfig, differences, split_plugin
 from .errors import StoreError
+from .grid import Grid
 from .log import log_file, logger
 from .options import read_toml, to_toml
 from .ranks import is_chief
@@ -61,8 +62,9 @@ def usable(solutions: xr.Dataset) -> xr.Dataset:
     good = solutions["converged"].values.astype(bool)
     if not good.any():
         raise StoreError("no sample converged: there is nothing to train on")
-    if not good.all():
-        logger.info("leaving out %d samples that did not converge", int((~good).sum()))
+    if good.all():
+        return solutions
+    logger.info("leaving out %d samples that did not converge", int((~good).sum()))
     return solutions.isel(sample=np.flatnonzero(good))
 
 
@@ -102,7 +104,7 @@ def train_model(
     hook = functools.partial(registry().broadcast, "crystalsim_epoch_finished", run=run or folder)
     start = time.perf_counter()
     history = model.fit(
-        *(_one_or_more([usable(d) for d in data]) for data in (training, validation)),
+        *(_for_model(model, _all_usable(data)) for data in (training, validation)),
         seed=seed,
         on_epoch=lambda epoch, metrics: hook(epoch=epoch, metrics=metrics),
         folder=folder,
@@ -122,9 +124,20 @@ def train_model(
     return history
 
 
-def _one_or_more(datasets: list[xr.Dataset]) -> xr.Dataset | list[xr.Dataset]:
-    """Spare models that know one grid only from lists."""
-    return datasets[0] if len(datasets) == 1 else datasets
+def _all_usable(parts: Sequence[xr.Dataset]) -> list[xr.Dataset]:
+    """Leave out samples that did not converge, and parts that have no others."""
+    kept = [part for part in parts if part["converged"].values.any()]
+    if not kept:
+        raise StoreError("no sample converged: there is nothing to train on")
+    return [usable(part) for part in kept]
+
+
+def _for_model(model: Any, parts: list[xr.Dataset]) -> xr.Dataset | list[xr.Dataset]:
+    """Parts for models that stream or have to see several grids, one dataset for others."""
+    grids = {Grid.from_dataset(part) for part in parts}
+    if getattr(model, "streams", False) or len(grids) > 1:
+        return parts
+    return store.concatenate([part.load() for part in parts])
 
 
 def score(
@@ -177,8 +190,8 @@ def run(config: RunConfig, folder: Path, *, workers: int = 1) -> str:
         if not (model_folder / MODEL).is_file():
             train_model(
                 config.model,
-                [store.open(solutions["training"])],
-                [store.open(solutions["validation"])],
+                store.open_parts(solutions["training"], "solutions"),
+                store.open_parts(solutions["validation"], "solutions"),
                 model_folder,
                 seed=config.seed,
                 run=folder,

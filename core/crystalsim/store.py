@@ -169,6 +169,38 @@ def open(path: str | Path, kind: str | None = None) -> xr.Dataset:
         raise SchemaError(f"{path}: {error}") from None
 
 
+def open_parts(path: str | Path, kind: str) -> list[xr.Dataset]:
+    """Open a file, or the shards of a folder, without reading their fields into memory.
+
+    Each part is checked on its own, which reads it once; what is used later is read again.
+
+    Parameters
+    ----------
+    path, kind
+        See `open`.
+
+    Raises
+    ------
+    StoreError, SchemaError
+        See `open`.
+    """
+    path = Path(path)
+    parts = []
+    for file in _shard_paths(path) if path.is_dir() else [path]:
+        if not file.is_file():
+            raise StoreError(f"{file}: no such file")
+        try:
+            part = xr.open_dataset(file, engine="netcdf4", cache=False)
+            schema.validate(part, kind)
+        except SchemaError as error:
+            raise SchemaError(f"{file}: {error}") from None
+        except Exception as error:  # see `read_file`
+            text = " ".join(str(error).split())
+            raise StoreError(f"{file}: not a readable netCDF file: {text}") from None
+        parts.append(part)
+    return parts
+
+
 def read_file(path: Path) -> xr.Dataset:
     """Read one netCDF file into memory, without a check of its contents.
 
@@ -211,6 +243,10 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
 
 def _read_shards(folder: Path) -> xr.Dataset:
+    return concatenate([read_file(path) for path in _shard_paths(folder)])
+
+
+def _shard_paths(folder: Path) -> list[Path]:
     manifest = read_manifest(folder)
     if manifest is None:
         raise StoreError(f"{folder}: a folder without {MANIFEST}; expected shards of a dataset")
@@ -221,7 +257,7 @@ def _read_shards(folder: Path) -> xr.Dataset:
             f"{folder}: {len(missing)} of {len(paths)} shards are missing ({missing[0]} ...); "
             "run the same command again to make them"
         )
-    return concatenate([read_file(path) for path in paths])
+    return paths
 
 
 def concatenate(parts: list[xr.Dataset]) -> xr.Dataset:

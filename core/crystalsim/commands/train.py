@@ -50,14 +50,15 @@ def command(
     table = plugin_table("model", model, given)
     from .. import pipeline, store
 
-    training = [store.open(path, "solutions") for path in solutions]
+    sources = [store.open_parts(path, "solutions") for path in solutions]
     try:
         share = float(validation)
     except ValueError:
-        held_out = [store.open(validation, "solutions")]
+        training = [part for parts in sources for part in parts]
+        held_out = store.open_parts(validation, "solutions")
     else:
-        parts = [_split(dataset, share) for dataset in training]
-        training, held_out = ([part[k] for part in parts] for k in (0, 1))
+        splits = [_split(parts, share) for parts in sources]
+        training, held_out = ([part for split in splits for part in split[k]] for k in (0, 1))
     history = pipeline.train_model(table, training, held_out, output, seed=chosen_seed(seed, given))
     if not is_chief():
         return
@@ -67,13 +68,21 @@ def command(
         click.echo(f"best relative L2 error on validation samples: {100 * best:.2f} %")
 
 
-def _split(dataset: xr.Dataset, share: float) -> tuple[xr.Dataset, xr.Dataset]:
-    """Hold out a share of the samples, the last ones."""
-    count = round(share * dataset.sizes["sample"])
-    if not 0 < count < dataset.sizes["sample"]:
+def _split(parts: list[xr.Dataset], share: float) -> tuple[list[xr.Dataset], list[xr.Dataset]]:
+    """Hold out a share of the samples of one source, the last ones."""
+    total = sum(part.sizes["sample"] for part in parts)
+    left = total - round(share * total)
+    if not 0 < left < total:
         raise click.BadParameter(
-            f"{share:g} of {dataset.sizes['sample']} samples; expected a share that leaves samples "
-            "on both sides",
+            f"{share:g} of {total} samples; expected a share that leaves samples on both sides",
             param_hint="--validation",
         )
-    return dataset.isel(sample=slice(None, -count)), dataset.isel(sample=slice(-count, None))
+    kept, held_out = [], []
+    for part in parts:
+        cut = min(max(left, 0), part.sizes["sample"])
+        left -= cut
+        if cut:
+            kept.append(part.isel(sample=slice(cut)))
+        if cut < part.sizes["sample"]:
+            held_out.append(part.isel(sample=slice(cut, None)))
+    return kept, held_out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from ..grid import Grid
 from ..log import logger
 from ..progress import progress
 from .batches import Batch, prepare
@@ -43,12 +44,12 @@ class Group(NamedTuple):
 def make_groups(
     datasets: Sequence[xr.Dataset], folder: Path | None, memory: float, name: str
 ) -> list[Group]:
-    """Prepare solutions for training, one group for each dataset.
+    """Prepare solutions for training, one group for each grid.
 
     Parameters
     ----------
     datasets
-        Of kind ``"solutions"``, each on one grid; may be lazy.
+        Of kind ``"solutions"``, each on one grid; may be lazy, such as the shards of a folder.
     folder
         Where tensors go that take more than `memory`; None keeps all in memory.
     memory
@@ -57,12 +58,15 @@ def make_groups(
         Of the files.
     """
     needed = 1e-9 * sum(_bytes(dataset) for dataset in datasets)
-    if folder is None or needed <= memory:
-        prepared = (prepare(dataset, with_solution=True) for dataset in datasets)
-        return [Group(each.batch, each.spacing) for each in prepared]
-    logger.info("%s data: %.1f GB of tensors in files of %s", name, needed, folder)
+    streamed = folder is not None and needed > memory
+    if streamed:
+        logger.info("%s data: %.1f GB of tensors in files of %s", name, needed, folder)
+    on_grids: dict[Grid, list[xr.Dataset]] = {}
+    for dataset in datasets:
+        on_grids.setdefault(Grid.from_dataset(dataset), []).append(dataset)
     return [
-        _in_files(dataset, folder / f"{name}-{number}") for number, dataset in enumerate(datasets)
+        _group(parts, folder / f"{name}-{number}" if folder and streamed else None)
+        for number, parts in enumerate(on_grids.values())
     ]
 
 
@@ -71,25 +75,43 @@ def _bytes(dataset: xr.Dataset) -> int:
     return 4 * 5 * dataset.sizes["sample"] * (dataset.sizes["x"] + 1) * (dataset.sizes["z"] + 1)
 
 
-def _in_files(dataset: xr.Dataset, stem: Path) -> Group:
-    samples = dataset.sizes["sample"]
+def _group(parts: Sequence[xr.Dataset], stem: Path | None) -> Group:
+    """Prepare some samples at a time into tensors that take all of them."""
+    samples = sum(part.sizes["sample"] for part in parts)
+    crystals = max(part.sizes["crystal"] for part in parts)
+    whole: dict[str, torch.Tensor] = {}
+    spacing, first = (0.0, 0.0), 0
+    for chunk in progress(list(_chunks(parts)), description="preparing", unit="chunk"):
+        prepared = prepare(chunk(), with_solution=True)
+        spacing, fields = prepared.spacing, prepared.batch._asdict()
+        size = fields["isoviscous"].shape[0]
+        for field, tensor in fields.items():
+            width = tensor.shape[1:] if field != "crystals" else (crystals, 3)
+            if field not in whole:
+                whole[field] = _tensor((samples, *width), stem, field)
+            target = whole[field][first : first + size]
+            if field == "crystals":
+                target = target[:, : tensor.shape[1]]
+            target.copy_(tensor)
+        first += size
+    return Group(Batch(**whole), spacing)
+
+
+def _chunks(parts: Sequence[xr.Dataset]) -> Iterator[Callable[[], xr.Dataset]]:
+    """Functions that read a number of samples each."""
+    for part in parts:
+        for start in range(0, part.sizes["sample"], _CHUNK):
+            chosen = slice(start, start + _CHUNK)
+            yield lambda part=part, chosen=chosen: part.isel(sample=chosen).load()  # type: ignore[misc]
+
+
+def _tensor(shape: tuple[int, ...], stem: Path | None, field: str) -> torch.Tensor:
+    """Zeros in memory, or in a file."""
+    if stem is None:
+        return torch.zeros(shape)
     stem.parent.mkdir(parents=True, exist_ok=True)
-    files: dict[str, np.memmap] = {}
-    starts = range(0, samples, _CHUNK)
-    spacing = (0.0, 0.0)
-    for start in progress(starts, description="preparing", unit="chunk"):
-        part = dataset.isel(sample=slice(start, start + _CHUNK)).load()
-        prepared = prepare(part, with_solution=True)
-        spacing = prepared.spacing
-        for field, tensor in prepared.batch._asdict().items():
-            if start == 0:
-                shape = (samples, *tensor.shape[1:])
-                path = stem.with_name(f"{stem.name}-{field}.bin")
-                files[field] = np.memmap(path, np.float32, "w+", shape=shape)
-            files[field][start : start + len(tensor)] = tensor.numpy()
-    for file in files.values():
-        file.flush()
-    return Group(Batch(**{name: torch.from_numpy(file) for name, file in files.items()}), spacing)
+    path = stem.with_name(f"{stem.name}-{field}.bin")
+    return torch.from_numpy(np.memmap(path, np.float32, "w+", shape=shape))
 
 
 def hold_on_device(groups: list[Group], device: torch.device) -> list[Group]:

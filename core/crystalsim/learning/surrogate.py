@@ -49,6 +49,7 @@ class TorchSurrogate:
     """
 
     options_class: ClassVar[type[SurrogateOptions]] = SurrogateOptions
+    streams: ClassVar[bool] = True
 
     def __init__(self, options: Any = None) -> None:
         self.options: Any = options or self.options_class()
