@@ -7,7 +7,7 @@ import pytest
 
 import crystalsim
 from crystalsim import Grid, SceneOptions, iterate_cases, make_cases
-from crystalsim.errors import OptionError, SchemaError
+from crystalsim.errors import OptionError, SchemaError, UnsupportedError
 from crystalsim_lamem.failures import LamemError
 from crystalsim_lamem.input_file import Version, multigrid_levels, write_input
 from crystalsim_lamem.plugin import LamemOptions
@@ -139,5 +139,5 @@ def test_media_on_the_grid_are_refused():
     cases = make_cases([crystals(1)], GRID)
     field = np.full((1, 32, 64), 1e20)
     cases = cases.assign(viscosity=(("sample", "z", "x"), field, {"units": "Pa s"}))
-    with pytest.raises(LamemError, match="crystals alone; the cases hold 'viscosity'"):
+    with pytest.raises(UnsupportedError, match="crystals alone; the cases hold 'viscosity'"):
         solve(cases)
