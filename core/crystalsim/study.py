@@ -36,6 +36,7 @@ from .errors import OptionError
 from .log import logger
 from .options import merge, read_toml
 from .shards import predict_cases, solve_cases
+from .train import usable
 
 METRICS = ("relative_l2", "crystal_velocity_error_scaled")
 
@@ -168,7 +169,7 @@ def _truth(
         store.save(pipeline.draw_cases(sampler, study.test_samples, seed), path)
     cases = store.open(path, "cases")
     solve_cases(cases, config.solver, folder / "solutions", workers=workers, seed=seed)
-    return pipeline.usable(store.open(folder / "solutions"))
+    return usable(store.open(folder / "solutions"))
 
 
 def _errors(scores: Mapping[str, xr.Dataset]) -> dict[str, tuple[float, float, float]]:

@@ -48,7 +48,8 @@ def command(
     """
     given = tables(config_file, assignments)
     table = plugin_table("model", model, given)
-    from .. import pipeline, store
+    from .. import store
+    from ..train import train_model
 
     sources = [store.open_parts(path, "solutions") for path in solutions]
     try:
@@ -59,7 +60,7 @@ def command(
     else:
         splits = [_split(parts, share) for parts in sources]
         training, held_out = ([part for split in splits for part in split[k]] for k in (0, 1))
-    history = pipeline.train_model(table, training, held_out, output, seed=chosen_seed(seed, given))
+    history = train_model(table, training, held_out, output, seed=chosen_seed(seed, given))
     if not is_chief():
         return
     click.echo(f"{output}: trained in {history.attrs['training_time']:.0f} s")

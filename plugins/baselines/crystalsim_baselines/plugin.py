@@ -30,20 +30,30 @@ def crystalsim_models() -> list[Plugin]:
     """Offer the models."""
     return [
         Plugin(
+            "isoviscous",
+            "crystalsim_baselines.isoviscous:Isoviscous",
+            "baseline without training: the flow as if crystals were as viscous as the magma",
+        ),
+        Plugin(
+            "dilute",
+            "crystalsim_baselines.isoviscous:Dilute",
+            "baseline without training: each crystal's extra stress as if it were alone",
+        ),
+        Plugin(
             "early_stopped",
-            "crystalsim_baselines.model:EarlyStopped",
+            "crystalsim_baselines.solvers:EarlyStopped",
             "baseline without training: a solver that stops after a few iterations",
             options="crystalsim_baselines.plugin:EarlyStoppedOptions",
         ),
         Plugin(
             "half_grid",
-            "crystalsim_baselines.model:HalfGrid",
+            "crystalsim_baselines.solvers:HalfGrid",
             "baseline without training: a solver on a grid half as fine, interpolated",
             options="crystalsim_baselines.plugin:BaselineOptions",
         ),
         Plugin(
             "superposition",
-            "crystalsim_baselines.model:Superposition",
+            "crystalsim_baselines.solvers:Superposition",
             "baseline without training: the sum of the flows of each crystal alone",
             options="crystalsim_baselines.plugin:BaselineOptions",
         ),

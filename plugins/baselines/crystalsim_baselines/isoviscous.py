@@ -1,43 +1,30 @@
-"""The baselines that every surrogate has to beat."""
+"""Flows with a known extra stress of the crystals."""
 
 from __future__ import annotations
 
 import time
-from pathlib import Path
-from typing import Self
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from crystalsim import Grid, iterate_cases, make_solutions
-from crystalsim.contracts import OnEpoch
+from crystalsim import Grid, iterate_cases
 from crystalsim.scene import rasterise
 from crystalsim.stokes.extra_stress import ExtraStressSystem
 from crystalsim.stokes.operators import pad_walls, velocity
 
+from .base import Baseline
 
-class Baseline:
-    """A model without training: the flow with a given extra stress of the crystals."""
+
+class KnownStress(Baseline):
+    """The flow with a given extra stress of the crystals."""
 
     def extra_stress(self, system: ExtraStressSystem) -> NDArray[np.float64]:
         """Extra stress on the support of the system (support)."""
         raise NotImplementedError
 
-    def fit(
-        self,
-        training: xr.Dataset,
-        validation: xr.Dataset,
-        *,
-        seed: int = 0,
-        on_epoch: OnEpoch | None = None,
-        folder: Path | None = None,
-    ) -> xr.Dataset:
-        """Do nothing: there is nothing to train."""
-        return xr.Dataset(coords={"epoch": np.arange(0)})
-
-    def predict(self, cases: xr.Dataset) -> xr.Dataset:
-        """Compute all samples; see `crystalsim.contracts.Model`."""
+    def fields(self, cases: xr.Dataset) -> dict[str, np.ndarray]:
+        """See `Baseline.fields`."""
         grid = Grid.from_dataset(cases)
         samples = cases.sizes["sample"]
         psi = np.zeros((samples, grid.nz + 1, grid.nx + 1))
@@ -57,25 +44,16 @@ class Baseline:
             pressure[i] = unit.stress * system.pressure(flow, stress)
             wall_time[i] = time.perf_counter() - start
         velocity_x, velocity_z = velocity(psi, grid.hx, grid.hz)
-        fields = {
+        return {
             "velocity_x": velocity_x,
             "velocity_z": velocity_z,
             "pressure": pressure,
             "stream_function": psi,
             "wall_time": wall_time,
         }
-        return make_solutions(cases, fields, attributes={"source": type(self).__name__})
-
-    def save(self, folder: Path) -> None:
-        """Write nothing: there are no weights."""
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Return a new model: there are no weights."""
-        return cls()
 
 
-class Isoviscous(Baseline):
+class Isoviscous(KnownStress):
     """The flow as if the crystals were as viscous as the magma: no extra stress at all.
 
     Exact for a contrast of one. For one to three crystals that are 1e4 times as viscous it is about
@@ -87,7 +65,7 @@ class Isoviscous(Baseline):
         return np.zeros_like(system.right_hand_side)
 
 
-class Dilute(Baseline):
+class Dilute(KnownStress):
     """The extra stress that each crystal would have if it were alone in the isoviscous flow.
 
     A disc in a uniform strain rate carries a uniform extra stress (Eshelby 1957,

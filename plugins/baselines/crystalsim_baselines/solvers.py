@@ -3,87 +3,45 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
-from typing import Any, ClassVar, Self
 
 import numpy as np
 import xarray as xr
 from scipy.interpolate import RectBivariateSpline
 
 import crystalsim
-from crystalsim import Grid, SceneOptions, iterate_cases, make_cases, make_solutions
+from crystalsim import Grid, SceneOptions, iterate_cases, make_cases
 from crystalsim.cases import CRYSTAL_FIELDS, Case
-from crystalsim.contracts import OnEpoch
-from crystalsim.errors import UnsupportedError
-from crystalsim.schema import GIVEN_FIELDS
 from crystalsim.stokes.operators import velocity
 
+from .base import Baseline
 from .plugin import BaselineOptions, EarlyStoppedOptions
 
 
-class Baseline:
-    """A model without training.
+class SolverBaseline(Baseline):
+    """A baseline that knows a stream function, and by it the velocity."""
 
-    Parameters
-    ----------
-    options
-        The defaults if None.
-    """
-
-    options_class: ClassVar[type[BaselineOptions]] = BaselineOptions
-
-    def __init__(self, options: Any = None) -> None:
-        self.options: Any = options or self.options_class()
+    options_class = BaselineOptions
 
     def stream_function(self, cases: xr.Dataset) -> np.ndarray:
         """Stream function of all samples (sample, z_face, x_face) [m2 s-1]."""
         raise NotImplementedError
 
-    def fit(
-        self,
-        training: Any,
-        validation: Any,
-        *,
-        seed: int = 0,
-        on_epoch: OnEpoch | None = None,
-        folder: Path | None = None,
-    ) -> xr.Dataset:
-        """Do nothing: there is nothing to train."""
-        return xr.Dataset(coords={"epoch": np.arange(0)})
-
-    def predict(self, cases: xr.Dataset) -> xr.Dataset:
-        """Compute all samples; see `crystalsim.contracts.Model`.
-
-        Raises
-        ------
-        UnsupportedError
-            If media are given on the grid.
-        """
-        if given := [name for name in GIVEN_FIELDS if name in cases.variables]:
-            raise UnsupportedError(f"baselines take crystals, not variable '{given[0]}'")
+    def fields(self, cases: xr.Dataset) -> dict[str, np.ndarray]:
+        """See `Baseline.fields`."""
         start = time.perf_counter()
         psi = self.stream_function(cases)
         spent = (time.perf_counter() - start) / max(1, cases.sizes["sample"])
         grid = Grid.from_dataset(cases)
         velocity_x, velocity_z = velocity(psi, grid.hx, grid.hz)
-        fields = {
+        return {
             "velocity_x": velocity_x,
             "velocity_z": velocity_z,
             "stream_function": psi,
             "wall_time": np.full(cases.sizes["sample"], spent),
         }
-        return make_solutions(cases, fields, attributes={"source": type(self).__name__})
-
-    def save(self, folder: Path) -> None:
-        """Write nothing: there are no weights."""
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Return a new model: there are no weights."""
-        return cls()
 
 
-class EarlyStopped(Baseline):
+class EarlyStopped(SolverBaseline):
     """A solver that stops after a few iterations, converged or not.
 
     What a surrogate has to beat at equal time: with extra-stress conjugate gradients three
@@ -93,20 +51,20 @@ class EarlyStopped(Baseline):
     options_class = EarlyStoppedOptions
 
     def stream_function(self, cases: xr.Dataset) -> np.ndarray:
-        """See `Baseline.stream_function`."""
+        """See `SolverBaseline.stream_function`."""
         limit = self.options.iterations
         solver = crystalsim.get("solver", self.options.solver, maximum_iterations=limit)
         return np.asarray(solver.solve(cases)["stream_function"].values)
 
 
-class HalfGrid(Baseline):
+class HalfGrid(SolverBaseline):
     """A solver on cells twice as large; its stream function by bicubic splines.
 
     An odd number of cells is rounded up. The walls stay streamlines.
     """
 
     def stream_function(self, cases: xr.Dataset) -> np.ndarray:
-        """See `Baseline.stream_function`."""
+        """See `SolverBaseline.stream_function`."""
         grid = Grid.from_dataset(cases)
         walls = grid.x_min, grid.x_max, grid.z_min, grid.z_max
         coarse = Grid((grid.nx + 1) // 2, (grid.nz + 1) // 2, *walls)
@@ -121,14 +79,14 @@ class HalfGrid(Baseline):
         ) * _inside(grid)
 
 
-class Superposition(Baseline):
+class Superposition(SolverBaseline):
     """The sum of the flows that each crystal drives as if it were alone.
 
     Exact but for what crystals do to each other's flow; takes as many solves as there are crystals.
     """
 
     def stream_function(self, cases: xr.Dataset) -> np.ndarray:
-        """See `Baseline.stream_function`."""
+        """See `SolverBaseline.stream_function`."""
         grid = Grid.from_dataset(cases)
         solver = crystalsim.get("solver", self.options.solver)
         psi = np.zeros((cases.sizes["sample"], grid.nz + 1, grid.nx + 1))

@@ -1,0 +1,110 @@
+"""Training from solutions: what is fit to train on, and the model's folder."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from . import store
+from .checkpoints import save_model
+from .config import split_plugin
+from .errors import StoreError
+from .grid import Grid
+from .log import logger
+from .ranks import is_chief
+from .registry import build, registry
+
+
+def usable(solutions: xr.Dataset) -> xr.Dataset:
+    """Leave out samples that did not converge.
+
+    Raises
+    ------
+    StoreError
+        If none is left.
+    """
+    good = solutions["converged"].values.astype(bool)
+    if not good.any():
+        raise StoreError("no sample converged: there is nothing to train on")
+    if good.all():
+        return solutions
+    logger.info("leaving out %d samples that did not converge", int((~good).sum()))
+    return solutions.isel(sample=np.flatnonzero(good))
+
+
+def train_model(
+    table: Mapping[str, Any],
+    training: Sequence[xr.Dataset],
+    validation: Sequence[xr.Dataset],
+    folder: Path,
+    *,
+    seed: int,
+    run: Path | None = None,
+) -> xr.Dataset:
+    """Train a model into a folder, or finish the training that was cut off there.
+
+    Parameters
+    ----------
+    table
+        ``plugin`` and options of the model.
+    training, validation
+        Solutions, a dataset for each grid.
+    folder
+        Of the model.
+    seed
+        Fixes initial weights and the order of the data.
+    run
+        Folder of the run that plugins are told of; the model's if None.
+
+    Returns
+    -------
+    xarray.Dataset
+        History on (epoch), with ``training_time`` [s] in its attributes; also written to
+        `history.nc` in the folder.
+    """
+    name, options = split_plugin("model", table)
+    model = build("model", name, options)
+    store.make_folder(folder)
+    hook = functools.partial(registry().broadcast, "crystalsim_epoch_finished", run=run or folder)
+    start = time.perf_counter()
+    history = model.fit(
+        *(_for_model(model, _all_usable(data)) for data in (training, validation)),
+        seed=seed,
+        on_epoch=lambda epoch, metrics: hook(epoch=epoch, metrics=metrics),
+        folder=folder,
+    )
+    spent = time.perf_counter() - start
+    attributes = {
+        **store.provenance({"model": dict(table)}, seed),
+        "training_time": spent,
+        "training_samples": sum(dataset.sizes["sample"] for dataset in training),
+        "parameters": int(getattr(model, "parameter_count", 0)),
+    }
+    history = history.assign_attrs(attributes)
+    if not is_chief():
+        return history
+    store.save(history, folder / "history.nc")
+    save_model(model, dict(table), folder, seed)
+    return history
+
+
+def _all_usable(parts: Sequence[xr.Dataset]) -> list[xr.Dataset]:
+    """Leave out samples that did not converge, and parts that have no others."""
+    kept = [part for part in parts if part["converged"].values.any()]
+    if not kept:
+        raise StoreError("no sample converged: there is nothing to train on")
+    return [usable(part) for part in kept]
+
+
+def _for_model(model: Any, parts: list[xr.Dataset]) -> xr.Dataset | list[xr.Dataset]:
+    """Parts for models that stream or have to see several grids, one dataset for others."""
+    grids = {Grid.from_dataset(part) for part in parts}
+    if getattr(model, "streams", False) or len(grids) > 1:
+        return parts
+    return store.concatenate([part.load() for part in parts])

@@ -1,1 +1,0 @@
-"""Models without training: the isoviscous flow, and the response of each crystal alone."""
