@@ -1,0 +1,78 @@
+"""The page about a run: whole, escaped, without anything from elsewhere."""
+
+import html.parser
+import re
+
+import pytest
+
+from crystalsim import pipeline, report
+from crystalsim.config import resolve
+from crystalsim.errors import StoreError
+
+
+class Page(html.parser.HTMLParser):
+    """Collects what a page holds, and checks that tags are closed."""
+
+    VOID = {"meta", "img", "br"}
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.seen, self.links, self.cells = [], [], [], []
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append(tag)
+        self.links += [v for k, v in attrs if k in ("src", "href")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] == "td":
+            self.cells.append(data)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "a <b> & c"
+    tables = {
+        "samples": {"training": 2, "validation": 1, "test": 12},
+        "sampler": {"cells": 16, "radius": [100.0, 200.0]},
+        "model": {"plugin": "dilute"},
+    }
+    pipeline.run(resolve(tables), folder)
+    return folder
+
+
+def test_the_page_is_whole_and_needs_nothing_else(run):
+    text = report.make_report(run)
+    page = Page(text)
+    assert page.seen.count("img") == len(list((run / "figures").glob("*.png"))) > 2
+    assert all(link.startswith("data:image/png;base64,") for link in page.links)
+    assert not re.search(r"https?://(?!www\.w3\.org)", text)
+    assert "a &lt;b&gt; &amp; c" in text
+    assert "<b>" not in text
+    assert page.seen.count("details") == 2
+
+
+def test_results_and_worst_samples_are_told(run):
+    page = Page(report.make_report(run))
+    for name in ("dilute", "isoviscous"):
+        assert name in page.cells
+    assert page.seen.count("table") == 2
+    # Twelve samples were tested, ten are named.
+    assert page.seen.count("tr") == 1 + 4 + 1 + 10
+
+
+def test_a_folder_without_a_finished_run_is_refused(tmp_path):
+    with pytest.raises(StoreError, match="no finished run"):
+        report.make_report(tmp_path)
+
+
+def test_command(command, run):
+    done = command("report", run)
+    assert done.status == 0, done.err
+    assert (run / "report.html").stat().st_size > 50_000
