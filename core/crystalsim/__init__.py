@@ -24,6 +24,9 @@ _HOMES = {
     "validate": "schema",
 }
 
+_DATASETS = ("cases", "solutions", "store")
+"""Homes of what makes datasets."""
+
 __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
@@ -40,7 +43,10 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'crystalsim' has no attribute '{name}'")
-    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    home = importlib.import_module(f".{_HOMES[name]}", __name__)
+    if _HOMES[name] in _DATASETS:
+        importlib.import_module(".accessor", __name__)  # registers `ds.crystals`
+    return getattr(home, name)
 
 
 def __dir__() -> list[str]:

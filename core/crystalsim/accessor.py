@@ -1,0 +1,98 @@
+"""``ds.crystals``: what a solution says beyond its variables, for analysis scripts.
+
+Importing this module registers the accessor with xarray; `crystalsim.open` and all that makes
+datasets do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from .crystal_motion import crystal_motion
+from .schema import validate
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@xr.register_dataset_accessor("crystals")
+class CrystalsAccessor:
+    """Derived quantities of a solution.
+
+    Parameters
+    ----------
+    dataset
+        Of kind ``"solutions"``.
+
+    Examples
+    --------
+    >>> solution = crystalsim.open("solutions.nc")    # doctest: +SKIP
+    >>> solution.crystals.speed.isel(sample=0).plot()    # doctest: +SKIP
+    """
+
+    def __init__(self, dataset: xr.Dataset) -> None:
+        self._dataset = dataset
+
+    @property
+    def velocity(self) -> xr.Dataset:
+        """Velocity at cell centres, `velocity_x` and `velocity_z` on (sample, z, x) [m s-1]."""
+        found = {}
+        for name, axis in (("velocity_x", -1), ("velocity_z", -2)):
+            faces = self._dataset[name].values
+            low = np.take(faces, range(faces.shape[axis] - 1), axis=axis)
+            high = np.take(faces, range(1, faces.shape[axis]), axis=axis)
+            found[name] = (("sample", "z", "x"), 0.5 * (low + high), self._dataset[name].attrs)
+        coords = {n: self._dataset[n] for n in ("sample", "x", "z") if n in self._dataset.coords}
+        return xr.Dataset(found, coords)
+
+    @property
+    def speed(self) -> xr.DataArray:
+        """Speed at cell centres on (sample, z, x) [m s-1]."""
+        velocity = self.velocity
+        speed = (velocity["velocity_x"] ** 2 + velocity["velocity_z"] ** 2) ** 0.5
+        return speed.rename("speed").assign_attrs(units="m s-1", long_name="speed")
+
+    @property
+    def vorticity(self) -> xr.DataArray:
+        """See `crystalsim.stokes.diagnostics.vorticity`."""
+        from .stokes.diagnostics import vorticity
+
+        return vorticity(self._dataset)
+
+    @property
+    def strain_rate(self) -> xr.Dataset:
+        """See `crystalsim.stokes.diagnostics.strain_rate`."""
+        from .stokes.diagnostics import strain_rate
+
+        return strain_rate(self._dataset)
+
+    def at_centres(self) -> xr.Dataset:
+        """Position and motion of each crystal; see `crystalsim.crystal_motion.crystal_motion`.
+
+        Returns
+        -------
+        xarray.Dataset
+            `crystal_x`, `crystal_z`, `crystal_radius` [m], `crystal_velocity_x`,
+            `crystal_velocity_z` [m s-1] and `crystal_angular_velocity` [s-1] on (sample, crystal).
+        """
+        names = ["crystal_x", "crystal_z", "crystal_radius"]
+        return crystal_motion(self._dataset).assign({n: self._dataset[n] for n in names})
+
+    def plot(self, sample: int = 0, prediction: xr.Dataset | None = None) -> Figure:
+        """Draw a sample, and beside it a prediction of it if there is one.
+
+        Parameters
+        ----------
+        sample
+            Position of the sample.
+        prediction
+            Of the same samples; the solution itself if None, with no error to see.
+        """
+        from .plotting import plot_sample
+
+        solutions = validate(self._dataset, "solutions")
+        other = solutions if prediction is None else prediction
+        return plot_sample(solutions, other, sample, name="prediction")
