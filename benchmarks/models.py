@@ -85,15 +85,15 @@ def train(folder: Path, label: str, seed: int, seconds: float) -> dict[str, Any]
     training, validation = (crystalsim.open(folder / f"{n}.nc").load() for n in SPLITS)
     plugin, options = TRAINED[label]
     options = {**options, "device": "cpu"}
-    # Two short trainings tell what an epoch costs, and what starting does.
-    costs = []
-    for count in (160, 480):
+    # Two short trainings tell what an epoch costs, and what starting does; one before warms up.
+    costs: list[float] = []
+    for count in (32, 160, 480):
         start = time.process_time()
         model = crystalsim.get("model", plugin, **options, epochs=1)
         part = training.isel(sample=slice(count))
         model.fit(part, validation.isel(sample=slice(16)), seed=seed)
         costs.append(time.process_time() - start)
-    epoch = (costs[1] - costs[0]) / 320 * (2000 + 100 / 3)
+    epoch = (costs[2] - costs[1]) / 320 * 2000
     epochs = max(1, round(seconds / epoch))
     model = crystalsim.get("model", plugin, **options, epochs=epochs)
     start = time.process_time()

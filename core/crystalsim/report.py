@@ -13,6 +13,7 @@ import numpy as np
 
 from . import __version__, store
 from .errors import StoreError
+from .summary import COLUMNS, Column
 
 CAPTIONS = {
     "gallery": "Best, median and worst test sample: crystals, speed by solver and model, error.",
@@ -105,9 +106,8 @@ def make_report(run: Path) -> str:
     heading = (run / "summary.txt").read_text(encoding="utf-8").splitlines()[0]
     with (run / "summary.csv").open(encoding="utf-8", newline="") as file:
         header, *rows = list(csv.reader(file))
-    kept = [k for k, name in enumerate(header) if any(row[k] for row in rows)]
     body = [
-        _section("Results", _table([header[k] for k in kept], _short(rows, kept))),
+        _section("Results", _results(header, rows)),
         _section("Worst samples", _worst(run)),
         *(_figure(path) for path in _in_order((run / "figures").glob("*.png"))),
         _folded("Configuration", (run / "config.toml").read_text(encoding="utf-8")),
@@ -135,16 +135,22 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     )
 
 
-def _short(rows: Iterable[Sequence[str]], kept: Sequence[int]) -> list[list[str]]:
-    """Numbers with four digits."""
+def _results(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns of the table that the run printed, where any row has a value."""
+    columns = [
+        column
+        for column in COLUMNS
+        if column.key in header and any(row[header.index(column.key)] for row in rows)
+    ]
 
-    def shorten(cell: str) -> str:
-        try:
-            return f"{float(cell):.4g}"
-        except ValueError:
-            return cell
+    def show(row: Sequence[str], column: Column) -> str:
+        text = row[header.index(column.key)]
+        return f"{column.factor * float(text):{column.form}}" if text else ""
 
-    return [[shorten(row[k]) for k in kept] for row in rows]
+    return _table(
+        ["model", *(column.heading for column in columns)],
+        [[row[0], *(show(row, column) for column in columns)] for row in rows],
+    )
 
 
 def _worst(run: Path) -> str:
