@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from .style import MARKERS, MODELS, light_grid, styled
+from .style import MARKERS, MODELS, light_grid, logarithmic, styled
 
 if TYPE_CHECKING:
     from ..study import Entry
@@ -37,18 +37,19 @@ def plot_study(entries: Sequence[Entry]) -> Figure:
             found = {e.test: e.errors[metric] for e in entries if e.label == label}
             at = np.array([i for i, test in enumerate(tests) if test in found])
             mean, tail, _ = 100 * np.array([found[tests[i]] for i in at]).T
+            mean = np.where(mean > 0, mean, np.nan)  # an exact model has no place on the axis
             shift = 0.12 * (k - 0.5 * (len(labels) - 1))
             axes.errorbar(
                 at + shift,
                 mean,
-                yerr=[np.zeros_like(mean), np.maximum(tail - mean, 0.0)],
+                yerr=[np.zeros_like(mean), np.fmax(tail - mean, 0.0)],
                 color=MODELS[k % len(MODELS)],
                 marker=MARKERS[k % len(MARKERS)],
                 linewidth=1.0,
                 elinewidth=0.8,
                 label=label,
             )
-        axes.set_yscale("log")
+        logarithmic(axes)
         axes.set_ylabel(title)
         light_grid(axes)
     panels[-1].set_xticks(range(len(tests)), tests, rotation=20, ha="right")
