@@ -46,6 +46,7 @@ FREE: dict[str, tuple[str, dict[str, Any]]] = {
     "builtin, default": ("early_stopped", {"iterations": 2000}),
 }
 SOLVER = "builtin, default"
+"""What stands for the solver where training is to pay."""
 
 TESTS: dict[str, dict[str, Any]] = {
     "1-3": {"cells": 64, "count": (1, 3)},
@@ -239,6 +240,30 @@ def table(folder: Path) -> str:
     return "\n".join(lines)
 
 
+def details(folder: Path, name: str) -> str:
+    """All scores on one test split as Markdown: mean / p95 / worst in %, means over the seeds."""
+    import numpy as np
+
+    columns = ("velocity", "speed", "stream_function", "crystals")
+    lines = [
+        f"| {name} | " + " | ".join(columns) + " | 1 - R2 | divergence |",
+        "| --- " * (len(columns) + 3) + "|",
+    ]
+    for label in (*TRAINED, *FREE):
+        paths = sorted(folder.glob(f"{label} ?.json"))
+        tests = [json.loads(path.read_text())["tests"][name] for path in paths]
+        if not tests:
+            continue
+        cells = []
+        for column in columns:
+            values = np.mean([test[column] for test in tests], axis=0)
+            cells.append(" / ".join(f"{value:.2g}" for value in values))
+        cells += [f"{1 - np.mean([test['r2'] for test in tests]):.1e}"]
+        cells += [f"{max(test['divergence'] for test in tests):.0e}"]
+        lines.append(f"| {label} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def _pays(folder: Path, label: str, training: float) -> str:
     """Solves at the default tolerance after which training, and the solves for it, have paid."""
     solver, model = (_clocked(folder, name)["1-3, batch 16"] for name in (SOLVER, label))
@@ -323,6 +348,8 @@ def main() -> None:
     for label in (*FREE, *TRAINED):
         in_process(given.folder, label, None, given.seconds)
     print(table(given.folder))
+    for name in ("1-3", "10"):
+        print(f"\n{details(given.folder, name)}")
     draw(given.folder)
     print(f"figure: {given.folder / 'models.png'}")
 
