@@ -147,12 +147,19 @@ def score(folder: Path, name: str, model: Any) -> dict[str, Any]:
 
 
 def clock(folder: Path, label: str) -> dict[str, float]:
-    """Milliseconds a sample at 64 x 64 and 256 x 256 cells, best of five; alone on the machine."""
+    """Milliseconds a sample at 64 x 64 and 256 x 256 cells, best of five; alone on the machine.
+
+    And the process's peak of memory in MB after predicting at 64 x 64 and then 256 x 256 cells,
+    with Python and all libraries.
+    """
+    import resource
+
     import crystalsim
+    from crystalsim.registry import registry
 
     if label in TRAINED:
         plugin = TRAINED[label][0]
-        model = crystalsim.registry.registry().load("model", plugin).load(folder / f"{label} 0")
+        model = registry().load("model", plugin).load(folder / f"{label} 0")
     else:
         model = crystalsim.get("model", FREE[label][0], **FREE[label][1])
     made = {}
@@ -162,6 +169,7 @@ def clock(folder: Path, label: str) -> dict[str, float]:
             part = truth.isel(sample=slice(batch))
             best = min(_seconds(model, part) for _ in range(5))
             made[f"{name}, batch {batch}"] = 1e3 * best / part.sizes["sample"]
+        made[f"{name}, memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return made
 
 
@@ -213,8 +221,8 @@ def table(folder: Path) -> str:
     lines = [
         "| model | parameters | training s | "
         + " | ".join(TESTS)
-        + " | ms | ms at 256 | pays after |",
-        "| --- " * (len(TESTS) + 6) + "|",
+        + " | ms | ms at 256 | MB at 256 | pays after |",
+        "| --- " * (len(TESTS) + 7) + "|",
     ]
     for label in (*TRAINED, *FREE):
         found = [json.loads(path.read_text()) for path in sorted(folder.glob(f"{label} ?.json"))]
@@ -236,6 +244,7 @@ def table(folder: Path) -> str:
             f"{times[f'{name}, batch 1']:.1f} / {times[f'{name}, batch 16']:.1f}"
             for name in ("1-3", "1-3 at 256")
         ]
+        row.append(f"{times['1-3 at 256, memory']:.0f}")
         lines.append("| " + " | ".join([*row, _pays(folder, label, float(spent))]) + " |")
     return "\n".join(lines)
 
@@ -307,6 +316,8 @@ def draw(folder: Path) -> None:
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     by_time.set_xscale("log")
+    by_time.set_xticks([2, 3, 5, 10, 20], ["2", "3", "5", "10", "20"], minor=False)
+    by_time.minorticks_off()
     figure.legend(loc="outside right center", frameon=False, fontsize=8)
     save_figure(figure, folder / "models.png")
 
