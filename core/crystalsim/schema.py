@@ -286,8 +286,12 @@ def overlaps(
 def _score_violations(dataset: xr.Dataset) -> list[str]:
     found = []
     for name, array in dataset.data_vars.items():
-        if array.dims not in (("sample",), _CRYSTAL):
-            found.append(f"score '{name}' is on {array.dims}; expected (sample[, crystal])")
+        known = array.dims[:1] == ("sample",) and len(array.dims) < 3
+        if not known or any(d != "crystal" and d not in dataset.coords for d in array.dims[1:]):
+            found.append(
+                f"score '{name}' is on {array.dims}; expected (sample[, crystal]), or a second "
+                "dimension with a coordinate"
+            )
         for attribute in ("long_name", "units", "description"):
             if not array.attrs.get(attribute):
                 found.append(f"score '{name}' has no attribute '{attribute}'")

@@ -66,7 +66,11 @@ def check_comparable(reference: xr.Dataset, prediction: xr.Dataset) -> Grid:
 
 
 def make_scores(
-    reference: xr.Dataset, values: Mapping[str, ArrayLike], definitions: Mapping[str, Metric]
+    reference: xr.Dataset,
+    values: Mapping[str, ArrayLike],
+    definitions: Mapping[str, Metric],
+    *,
+    along: xr.DataArray | None = None,
 ) -> xr.Dataset:
     """Make a scores dataset.
 
@@ -75,20 +79,23 @@ def make_scores(
     reference
         Gives the sample numbers; its `crystal_count` becomes a coordinate.
     values
-        Arrays on (sample) or (sample, crystal).
+        Arrays on (sample), or (sample, crystal) or, where `along` is given, on (sample) and its
+        dimension.
     definitions
         What each of them means.
+    along
+        Coordinate of the second dimension in place of `crystal`, with `long_name` and `units`.
     """
-    coords = {"crystal_count": reference["crystal_count"]}
+    coords: dict[str, xr.DataArray] = {"crystal_count": reference["crystal_count"]}
     if "sample" in reference.coords:
         coords["sample"] = reference["sample"]
+    dims = ("sample", "crystal")
+    if along is not None:
+        dims = ("sample", str(along.dims[0]))
+        coords[dims[1]] = along
     scores = xr.Dataset(
         {
-            name: (
-                ("sample", "crystal")[: np.ndim(array)],
-                array,
-                definitions[name]._asdict(),
-            )
+            name: (dims[: np.ndim(array)], array, definitions[name]._asdict())
             for name, array in values.items()
         },
         coords=coords,
@@ -100,18 +107,67 @@ def summarise(scores: xr.Dataset) -> dict[str, dict[str, float]]:
     """Mean, median, 95th percentile and worst of each score, over all finite values.
 
     The worst is the largest; of `r2` and of rates (named ``*_rate``) it is the smallest, and the
-    percentile is the 5th.
+    percentile is the 5th. `mean_low` and `mean_high` bound the 95 % confidence interval of the
+    mean, see `confidence_interval`; `worst_sample` is the number of the worst sample. Scores along
+    another dimension than `crystal` are left out.
     """
     summary = {}
+    numbers = scores["sample"].values if "sample" in scores.coords else None
     for name, array in scores.data_vars.items():
-        values = array.values[np.isfinite(array.values)].astype(float)
+        if array.dims not in (("sample",), ("sample", "crystal")):
+            continue
+        finite = np.isfinite(array.values)
+        values = array.values[finite].astype(float)
         if not values.size:
             continue
         larger_is_better = name == "r2" or str(name).endswith("_rate")
+        ranked = np.where(finite, -array.values if larger_is_better else array.values, -np.inf)
+        sample = int(np.unravel_index(np.argmax(ranked), ranked.shape)[0])
+        low, high = confidence_interval(array.values)
         summary[str(name)] = {
             "mean": float(values.mean()),
+            "mean_low": low,
+            "mean_high": high,
             "median": float(np.median(values)),
             "p95": float(np.percentile(values, 5 if larger_is_better else 95)),
             "worst": float(values.min() if larger_is_better else values.max()),
+            "worst_sample": float(sample if numbers is None else numbers[sample]),
         }
     return summary
+
+
+def confidence_interval(
+    values: ArrayLike, level: float = 0.95, resamples: int = 1000
+) -> tuple[float, float]:
+    """Confidence interval of a mean by the percentile bootstrap over samples (Efron 1979).
+
+    Crystals of one sample disturb each other and are no independent draws, so that samples are
+    drawn whole. The draws are the same in every call.
+
+    Parameters
+    ----------
+    values
+        On (sample) or (sample, crystal); what is not finite is left out.
+    level
+        Probability that the interval covers the mean.
+    resamples
+        How many times samples are drawn.
+
+    Returns
+    -------
+    tuple of float
+        Lower and upper bound; not a number where no value is finite.
+    """
+    array = np.asarray(values, dtype=float)
+    table = array.reshape(array.shape[0], -1)
+    finite = np.isfinite(table)
+    counts, sums = finite.sum(axis=1), np.where(finite, table, 0.0).sum(axis=1)
+    sums, counts = sums[counts > 0], counts[counts > 0]
+    if not sums.size:
+        return float("nan"), float("nan")
+    chance = np.full(sums.size, 1 / sums.size)
+    drawn = np.random.default_rng(0).multinomial(sums.size, chance, size=resamples)
+    means = (drawn @ sums) / (drawn @ counts)
+    tail = 50 * (1 - level)
+    low, high = np.percentile(means, (tail, 100 - tail))
+    return float(low), float(high)

@@ -1,0 +1,1 @@
+"""What is behind an error: physics, wave numbers, strata, interaction, cost."""

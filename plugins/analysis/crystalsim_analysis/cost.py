@@ -1,0 +1,137 @@
+"""Time of a prediction beside that of the solver, at equal error."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+import crystalsim
+from crystalsim.cases import cases_only
+from crystalsim.log import logger
+from crystalsim.scores import Metric, check_comparable, make_scores
+from crystalsim.solutions import walls
+
+from .plugin import CostOptions
+
+Array = NDArray[np.float64]
+
+ITERATIONS = (1, 2, 3, 5, 8, 13, 21, 34)
+"""Where the solver is stopped."""
+
+DEFINITIONS = {
+    "prediction_error": Metric(
+        "relative L2 error of the velocity", "1", "||v - v_ref|| / ||v_ref|| on faces"
+    ),
+    "prediction_time": Metric("time of the prediction", "s", "`wall_time` of the prediction"),
+    "solver_time": Metric(
+        "time of the solver",
+        "s",
+        "`wall_time` of the solver with its default tolerance, measured by this evaluator",
+    ),
+    "solver_time_same_error": Metric(
+        "time of the solver at the same error",
+        "s",
+        "least `wall_time` of the solver, stopped after 1, 2, 3, 5, 8, 13, 21 or 34 iterations or "
+        "by its default tolerance, that leaves no larger an error than the prediction; that of the "
+        "default tolerance where none does",
+    ),
+    "speedup_same_error": Metric(
+        "speed-up at the same error",
+        "1",
+        "solver_time_same_error over prediction_time: above 1 the prediction is worth its time",
+    ),
+    "excess_error": Metric(
+        "error less that of the solver in the same time",
+        "1",
+        "relative L2 error of the velocity on faces, of the prediction less the least of the "
+        "solver's stopped so early that it takes no longer, which is 1 where there is no time for "
+        "one iteration; negative where the prediction is better",
+    ),
+    "early_stopped_error": Metric(
+        "error of the solver stopped early",
+        "1",
+        "||v - v_ref|| / ||v_ref|| on faces after so many iterations",
+    ),
+    "early_stopped_time": Metric("time of the solver stopped early", "s", "its `wall_time`"),
+}
+
+
+class CostEvaluator:
+    """What the error of a prediction would have cost the solver.
+
+    Compare at equal error or equal time, with the best classical method on the same hardware
+    (McGreivy & Hakim 2024, doi:10.1038/s42256-024-00897-5). The prediction's times are those of
+    the batch and machine that made it. Without a `wall_time` in it only the solver has scores.
+
+    Parameters
+    ----------
+    options
+        See ``crystalsim describe evaluator cost``.
+    """
+
+    def __init__(self, options: CostOptions | None = None) -> None:
+        self.options = options or CostOptions()
+
+    def evaluate(self, reference: xr.Dataset, prediction: xr.Dataset) -> xr.Dataset:
+        """Score the first samples; see `crystalsim.contracts.Evaluator`."""
+        check_comparable(reference, prediction)
+        count = reference.sizes["sample"]
+        chosen = slice(min(self.options.samples, count))
+        truth = reference.isel(sample=chosen)
+        times, errors = self._solver(truth)
+        values = {name: np.full(count, np.nan) for name in DEFINITIONS}
+        for name, found in (("early_stopped_error", errors), ("early_stopped_time", times)):
+            values[name] = np.full((count, len(ITERATIONS)), np.nan)
+            values[name][chosen] = found[:, :-1]
+        values["solver_time"][chosen] = times[:, -1]
+        error = relative_error(truth, prediction.isel(sample=chosen))
+        values["prediction_error"][chosen] = error
+        if "wall_time" in prediction:
+            spent = prediction["wall_time"].values.astype(float)
+            values["prediction_time"] = spent
+            same = np.where(errors <= error[:, None], times, np.inf).min(axis=1)
+            same = np.where(np.isfinite(same), same, times[:, -1])
+            best = np.where(times <= spent[chosen, None], errors, np.inf).min(axis=1)
+            values["solver_time_same_error"][chosen] = same
+            values["speedup_same_error"][chosen] = same / spent[chosen]
+            values["excess_error"][chosen] = error - np.minimum(best, 1.0)
+        along = xr.DataArray(
+            np.array(ITERATIONS),
+            dims="iterations",
+            attrs={"long_name": "iterations of the solver", "units": "1"},
+        )
+        return make_scores(reference, values, DEFINITIONS, along=along)
+
+    def _solver(self, truth: xr.Dataset) -> tuple[Array, Array]:
+        """Times [s] and errors (sample, limit), the default tolerance last."""
+        cases = cases_only(truth)
+        options = {} if walls(truth) == "free_slip" else {"walls": walls(truth)}
+        times, errors = (
+            np.full((truth.sizes["sample"], len(ITERATIONS) + 1), np.nan) for _ in "ab"
+        )
+        # That a solver stopped early has not converged is no news here.
+        level = logger.level
+        logger.setLevel(logging.ERROR)
+        try:
+            for k, limit in enumerate((*ITERATIONS, None)):
+                limited = options if limit is None else {**options, "maximum_iterations": limit}
+                solver = crystalsim.get("solver", self.options.solver, **limited)
+                found = solver.solve(cases)
+                times[:, k] = found["wall_time"].values
+                errors[:, k] = relative_error(truth, found)
+        finally:
+            logger.setLevel(level)
+        return times, errors
+
+
+def relative_error(reference: xr.Dataset, other: xr.Dataset) -> Array:
+    """Relative L2 error of the velocity on faces (sample)."""
+    above = below = np.zeros(reference.sizes["sample"])
+    for name in ("velocity_x", "velocity_z"):
+        true = reference[name].values.astype(float)
+        above = above + ((other[name].values - true) ** 2).sum(axis=(1, 2))
+        below = below + (true**2).sum(axis=(1, 2))
+    return np.sqrt(np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0))

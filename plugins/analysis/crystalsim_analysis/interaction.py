@@ -1,0 +1,133 @@
+"""What neighbours change about the velocity of each crystal."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+import crystalsim
+from crystalsim import Grid, SceneOptions, iterate_cases, make_cases
+from crystalsim.cases import CRYSTAL_FIELDS
+from crystalsim.crystal_motion import crystal_motion
+from crystalsim.errors import UnsupportedError
+from crystalsim.schema import GIVEN_FIELDS
+from crystalsim.scores import Metric, check_comparable, make_scores
+from crystalsim.solutions import require_free_slip
+
+from .plugin import InteractionOptions
+
+Array = NDArray[np.float64]
+
+_INTERACTION = (
+    "|V - V_alone| / |V_alone| of the {}, V the mean velocity over the crystal's area and "
+)
+_ALONE = "V_alone that of the crystal alone in the same box on the same grid"
+
+DEFINITIONS = {
+    "interaction_error": Metric(
+        "error of the interaction",
+        "1",
+        "|V - V_ref| over the largest |V_ref - V_alone| of the sample: the part of what crystals "
+        "do to each other that is wrong; 1 for a prediction that knows of no neighbours. "
+        + _ALONE
+        + ". Missing for crystals that are alone",
+    ),
+    "interaction_reference": Metric(
+        "interaction in the reference", "1", _INTERACTION.format("reference") + _ALONE
+    ),
+    "interaction_prediction": Metric(
+        "interaction in the prediction", "1", _INTERACTION.format("prediction") + _ALONE
+    ),
+    "interaction_asymmetry_reference": Metric(
+        "asymmetry of the interaction in the reference",
+        "1",
+        "(largest - smallest) / (largest + smallest) of |V_ref - V_alone| over the crystals of the "
+        "sample: 0 where all are disturbed alike, 1 where one is not disturbed at all",
+    ),
+    "interaction_asymmetry_prediction": Metric(
+        "asymmetry of the interaction in the prediction",
+        "1",
+        "the same for the prediction, with V_alone of the reference",
+    ),
+}
+
+
+class InteractionEvaluator:
+    """Velocities of crystals beside those that they have when alone.
+
+    Parameters
+    ----------
+    options
+        See ``crystalsim describe evaluator interaction``.
+    """
+
+    def __init__(self, options: InteractionOptions | None = None) -> None:
+        self.options = options or InteractionOptions()
+
+    def evaluate(self, reference: xr.Dataset, prediction: xr.Dataset) -> xr.Dataset:
+        """Score each crystal; see `crystalsim.contracts.Evaluator`.
+
+        Raises
+        ------
+        UnsupportedError
+            If media are given on the grid, or walls are not free-slip.
+        """
+        check_comparable(reference, prediction)
+        require_free_slip(reference, "evaluator 'interaction'")
+        if given := [name for name in GIVEN_FIELDS if name in reference.variables]:
+            raise UnsupportedError(f"evaluator 'interaction' takes crystals, not '{given[0]}'")
+        alone = self._alone(reference)
+        true, guess = (_velocities(d) for d in (reference, prediction))
+        lonely = reference["crystal_count"].values < 2
+        true_change, change = (np.hypot(*(v - alone)) for v in (true, guess))
+        error = np.hypot(*(guess - true))
+        for values in (true_change, change, error):
+            values[lonely] = np.nan
+        largest = np.fmax.reduce(true_change, axis=1, initial=0.0)[:, None]
+        speed = np.hypot(*alone)
+        values = {
+            "interaction_error": _divide(error, np.broadcast_to(largest, error.shape)),
+            "interaction_reference": _divide(true_change, speed),
+            "interaction_prediction": _divide(change, speed),
+            "interaction_asymmetry_reference": _asymmetry(true_change),
+            "interaction_asymmetry_prediction": _asymmetry(change),
+        }
+        return make_scores(reference, values, DEFINITIONS)
+
+    def _alone(self, reference: xr.Dataset) -> Array:
+        """Velocity of each crystal alone (component, sample, crystal) [m s-1]."""
+        grid = Grid.from_dataset(reference)
+        shape = reference.sizes["sample"], reference.sizes["crystal"]
+        found = np.full((2, *shape), np.nan)
+        solver = crystalsim.get("solver", self.options.solver)
+        for i, case in enumerate(iterate_cases(reference)):
+            if case.x.size < 2:
+                continue
+            crystals = [
+                [{name: float(getattr(case, name)[k]) for name in CRYSTAL_FIELDS}]
+                for k in range(case.x.size)
+            ]
+            matrix = SceneOptions(
+                matrix_density=case.matrix_density,
+                matrix_viscosity=case.matrix_viscosity,
+                gravity=case.gravity,
+            )
+            solved = solver.solve(make_cases(crystals, grid, matrix))
+            found[:, i, : case.x.size] = _velocities(solved)[:, :, 0]
+        return found
+
+
+def _velocities(dataset: xr.Dataset) -> Array:
+    motion = crystal_motion(dataset)
+    return np.stack([motion["crystal_velocity_x"].values, motion["crystal_velocity_z"].values])
+
+
+def _asymmetry(change: Array) -> Array:
+    largest = np.fmax.reduce(change, axis=1, initial=np.nan)
+    smallest = np.fmin.reduce(change, axis=1, initial=np.nan)
+    return _divide(largest - smallest, largest + smallest)
+
+
+def _divide(above: Array, below: Array) -> Array:
+    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)

@@ -1,0 +1,97 @@
+"""Error around each crystal, beside what may explain it."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from crystalsim import Grid, iterate_cases
+from crystalsim.cases import Case
+from crystalsim.scores import Metric, check_comparable, make_scores
+
+Array = NDArray[np.float64]
+
+_NEAR = 2.0
+"""Radii around a centre within which a crystal's error is taken."""
+
+DEFINITIONS = {
+    "local_error": Metric(
+        "relative L2 error around the crystal",
+        "1",
+        "||v - v_ref|| / ||v_ref|| of the velocity at cell centres within two radii of the "
+        "crystal's centre, from face means",
+    ),
+    "stratum_radius": Metric("radius", "m", "of the crystal"),
+    "stratum_gap": Metric(
+        "gap to the nearest neighbour",
+        "m",
+        "between the surfaces; not a number for a crystal that is alone",
+    ),
+    "stratum_wall_distance": Metric(
+        "distance to the nearest wall", "m", "from the crystal's surface"
+    ),
+    "stratum_viscosity_contrast": Metric(
+        "viscosity contrast", "1", "viscosity of the crystal over that of the magma"
+    ),
+    "stratum_density_contrast": Metric(
+        "density contrast", "kg m-3", "density of the crystal less that of the magma"
+    ),
+}
+
+
+class StrataEvaluator:
+    """Errors around crystals, and the properties by which to sort them.
+
+    Figures and tables sort `local_error` by the scores named ``stratum_*``, and any score by the
+    coordinate `crystal_count`.
+    """
+
+    def evaluate(self, reference: xr.Dataset, prediction: xr.Dataset) -> xr.Dataset:
+        """Score each crystal; see `crystalsim.contracts.Evaluator`."""
+        grid = check_comparable(reference, prediction)
+        shape = reference.sizes["sample"], reference.sizes["crystal"]
+        values = {name: np.full(shape, np.nan) for name in DEFINITIONS}
+        for i, case in enumerate(iterate_cases(reference)):
+            count = case.x.size
+            true, guess = (_centres(dataset, i) for dataset in (reference, prediction))
+            values["local_error"][i, :count] = _around(case, grid, true, guess - true)
+            for name, found in properties(case, grid).items():
+                values[f"stratum_{name}"][i, :count] = found
+        return make_scores(reference, values, DEFINITIONS)
+
+
+def properties(case: Case, grid: Grid) -> dict[str, Array]:
+    """Properties of each crystal (crystal) by which errors are sorted; see `DEFINITIONS`."""
+    gap = np.hypot(case.x[:, None] - case.x, case.z[:, None] - case.z)
+    gap -= case.radius[:, None] + case.radius
+    np.fill_diagonal(gap, np.inf)
+    nearest = gap.min(axis=1, initial=np.inf)
+    sides = [case.x - grid.x_min, grid.x_max - case.x, case.z - grid.z_min, grid.z_max - case.z]
+    return {
+        "radius": case.radius,
+        "gap": np.where(np.isfinite(nearest), np.maximum(nearest, 0.0), np.nan),
+        "wall_distance": np.maximum(np.min(sides, axis=0) - case.radius, 0.0),
+        "viscosity_contrast": case.viscosity / case.matrix_viscosity,
+        "density_contrast": case.density_contrast,
+    }
+
+
+def _around(case: Case, grid: Grid, true: Array, error: Array) -> Array:
+    """Relative errors within some radii of each centre."""
+    found = np.full(case.x.size, np.nan)
+    for k in range(case.x.size):
+        distance = np.hypot(grid.x - case.x[k], grid.z[:, None] - case.z[k])
+        near = distance < _NEAR * case.radius[k]
+        energy = (true[:, near] ** 2).sum()
+        if energy > 0:
+            found[k] = np.sqrt((error[:, near] ** 2).sum() / energy)
+    return found
+
+
+def _centres(dataset: xr.Dataset, index: int) -> Array:
+    """Velocity at cell centres (component, z, x)."""
+    vx, vz = (
+        dataset.variables[n][index].values.astype(float) for n in ("velocity_x", "velocity_z")
+    )
+    return np.stack([0.5 * (vx[:, 1:] + vx[:, :-1]), 0.5 * (vz[1:] + vz[:-1])])
