@@ -22,12 +22,15 @@ PLUGINS = {
     "sampler": {"random", "list"},
     "solver": {"builtin"},
     "model": {"polarization", "unet", "fno", "isoviscous"},
-    "evaluator": {"fields", "crystals"},
+    "evaluator": {"fields", "crystals", "physics", "spectrum", "strata", "interaction", "cost"},
 }
+SHARED = {"isoviscous": "baselines"} | dict.fromkeys(
+    ("physics", "spectrum", "strata", "interaction", "cost"), "analysis"
+)
 
 
 def distribution(name):
-    return "crystalsim-baselines" if name == "isoviscous" else f"crystalsim-{name}"
+    return f"crystalsim-{SHARED.get(name, name)}"
 
 
 def test_stage_by_stage(command, tmp_path):

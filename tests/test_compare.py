@@ -188,6 +188,8 @@ def runs(tmp_path_factory):
     """Two runs on the same samples, one on others."""
     folder = tmp_path_factory.mktemp("runs")
     small = {
+        "evaluators": ["fields", "crystals"],
+        "baselines": ["isoviscous", "dilute"],
         "samples": {"training": 2, "validation": 1, "test": 3},
         "sampler": {"cells": 16, "radius": [100.0, 200.0]},
     }

@@ -8,7 +8,8 @@ import pytest
 import xarray as xr
 
 import crystalsim
-from crystalsim import Grid, make_cases
+from crystalsim import Grid, make_cases, pipeline
+from crystalsim.config import resolve
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "tests" / "data" / "reference"
@@ -52,3 +53,29 @@ def test_analyse_solutions(tmp_path, capsys):
     )
     assert "0 % of the crystals are carried upward" in capsys.readouterr().out
     assert (tmp_path / "figure.png").stat().st_size > 5000
+
+
+def test_worst_samples(tmp_path, capsys):
+    tables = {
+        "samples": {"training": 2, "validation": 1, "test": 20},
+        "sampler": {"cells": 24, "radius": [60.0, 300.0], "count": 1},
+        "model": {"plugin": "isoviscous"},
+        "baselines": [],
+        "evaluators": ["strata"],
+    }
+    pipeline.run(resolve(tables), tmp_path / "run")
+    found = load_example("worst_samples").explain(tmp_path / "run")
+    assert "20 crystals" in capsys.readouterr().out
+    # Larger crystals disturb the isoviscous flow more.
+    assert found["stratum_radius"] > 0.5
+
+
+def test_measured_velocities(tmp_path, capsys):
+    scores = load_example("measured_velocities").main(str(tmp_path))
+    wrong, right, too_heavy = scores["reduced_chi_square"].values
+    # 1 where the flow is right within the uncertainty; 2100 points are left.
+    assert right == pytest.approx(1.0, abs=0.1)
+    assert min(wrong, too_heavy) > 100
+    # Velocities are proportional to the difference of densities, here 600, 1100 and 1600.
+    np.testing.assert_allclose(scores["best_scale"], [11 / 6, 1.0, 11 / 16], rtol=0.01)
+    assert capsys.readouterr().out.count("kg/m3") == 3

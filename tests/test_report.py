@@ -4,6 +4,7 @@ import html.parser
 import re
 
 import pytest
+import xarray as xr
 
 from crystalsim import pipeline, report
 from crystalsim.config import resolve
@@ -55,16 +56,42 @@ def test_the_page_is_whole_and_needs_nothing_else(run):
     assert not re.search(r"https?://(?!www\.w3\.org)", text)
     assert "a &lt;b&gt; &amp; c" in text
     assert "<b>" not in text
-    assert page.seen.count("details") == 2
+    # Configuration, provenance, and the scores of six evaluators that have means to tell.
+    assert page.seen.count("details") == 2 + 6
 
 
 def test_results_and_worst_samples_are_told(run):
     page = Page(report.make_report(run))
     for name in ("dilute", "isoviscous"):
         assert name in page.cells
-    assert page.seen.count("table") == 2
+    results, worst, alignment, *others = tables(report.make_report(run))
+    # The model, three more baselines, the solver and the prototype.
+    assert len(results) == 1 + 6
     # Twelve samples were tested, ten are named.
-    assert page.seen.count("tr") == 1 + 4 + 1 + 10
+    assert len(worst) == 1 + 10
+    assert alignment[1][0] == "exact solution"
+    assert len(alignment) == 1 + 1 + 4
+    assert len(others) == 6
+
+
+def test_scores_are_told_with_their_intervals(run):
+    found = [row for table in tables(report.make_report(run)) for row in table]
+    (row,) = [r for r in found if r[:2] == ["relative_l2", "dilute"]]
+    mean, interval, _, _, worst, sample = row[2:]
+    low, high = map(float, interval.split(" to "))
+    assert low < float(mean) < high < float(worst)
+    scores = xr.load_dataset(run / "scores" / "fields-dilute.nc")["relative_l2"]
+    assert int(sample) == int(scores["sample"][int(scores.argmax())])
+
+
+def tables(text):
+    """Cells of all tables, headings first."""
+    found = []
+    for table in re.findall(r"<table>.*?</table>", text, re.DOTALL):
+        rows = re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)
+        cells = [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row) for row in rows]
+        found.append([[re.sub("<.*?>", "", cell) for cell in row] for row in cells])
+    return found
 
 
 def test_a_folder_without_a_finished_run_is_refused(tmp_path):

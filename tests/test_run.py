@@ -232,7 +232,11 @@ def test_splits_share_no_sample():
 TINY = (
     *("run", "--model", "isoviscous", "--workers", "1", "-o", "sampler.cells=16", "--seed", "2"),
     *("-o", "samples.training=4", "-o", "samples.validation=2", "-o", "samples.test=3"),
+    *("-o", 'evaluators=["fields", "crystals"]'),
 )
+
+
+BOTH = ("--evaluator", "fields", "--evaluator", "crystals")
 
 
 def test_a_run_does_everything_and_goes_on(command, tmp_path, monkeypatch):
@@ -271,7 +275,7 @@ def test_a_run_equals_its_stages(command, tmp_path):
         ("sample", "-n", 3, "--seed", seed, "-o", "sampler.cells=16", "--output", cases),
         ("solve", cases, "--output", solutions, "--workers", 1),
         ("predict", solutions, "--model", folder, "--output", prediction),
-        ("evaluate", solutions, prediction, "--output", scores),
+        ("evaluate", solutions, prediction, *BOTH, "--output", scores),
     ):
         assert command(*arguments).status == 0
     assert numbers(solutions).equals(numbers(folder / "solutions" / "test"))

@@ -17,6 +17,7 @@ test_samples = 3
 [run]
 model.plugin = "dilute"
 baselines = ["isoviscous"]
+evaluators = ["fields", "crystals"]
 samples = { training = 2, validation = 1, test = 1 }
 sampler = { cells = 16, radius = [100.0, 200.0], count = 1 }
 

@@ -20,6 +20,7 @@ COMMANDS = {
     "evaluate": "Score predictions against a reference.",
     "compare": "Compare solvers, runs, or solutions in files.",
     "validate": "Check a solver against exact solutions and laws of physics.",
+    "plot": "Draw samples or scores.",
     "export": "Write VTK, CSV or LaTeX for other tools.",
     "report": "Write a page of HTML about a run.",
     "study": "Train once, test on many kinds of samples.",

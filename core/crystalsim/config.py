@@ -23,10 +23,21 @@ DEFAULTS: dict[str, Any] = {
     "sampler": {"plugin": "random"},
     "solver": {"plugin": "builtin"},
     "model": {"plugin": "polarization"},
-    "baselines": ["isoviscous", "dilute"],
-    "evaluators": ["fields", "crystals"],
+    "baselines": ["isoviscous", "dilute", "half_grid", "early_stopped"],
+    "evaluators": [
+        "fields",
+        "crystals",
+        "physics",
+        "spectrum",
+        "strata",
+        "interaction",
+        "cost",
+    ],
 }
 """The plugins that `run` uses when none is named: the only place in the core that names any."""
+
+QUICK_EVALUATORS: tuple[str, ...] = tuple(DEFAULTS["evaluators"][:2])
+"""Those that say how large errors are, for tables of many models; the others say why."""
 
 
 @dataclass(frozen=True)

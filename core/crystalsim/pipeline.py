@@ -18,7 +18,7 @@ import xarray as xr
 from . import store
 from .checkpoints import MODEL, load_model
 from .config import RunConfig, differences, split_plugin
-from .errors import StoreError
+from .errors import SchemaError, StoreError, UnsupportedError
 from .log import log_file, logger
 from .options import read_toml, to_toml
 from .registry import build, registry
@@ -54,11 +54,15 @@ def score(
     prediction: xr.Dataset,
     evaluators: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, xr.Dataset]:
-    """Scores by each evaluator (name to options)."""
+    """Scores by each evaluator (name to options) that can judge these datasets."""
     check_comparable(reference, prediction)
     found = {}
     for name, options in evaluators.items():
-        scores = build("evaluator", name, options).evaluate(reference, prediction)
+        try:
+            scores = build("evaluator", name, options).evaluate(reference, prediction)
+        except UnsupportedError as error:
+            logger.warning("evaluator '%s' is left out: %s", name, error)
+            continue
         attributes = store.provenance({"evaluator": {name: dict(options)}})
         found[name] = scores.assign_attrs({**scores.attrs, **attributes})
     return found
@@ -178,7 +182,10 @@ def _results(
         file = folder / "scores" / f"{evaluator.replace('/', '-')}-{label}.nc"
         if not file.is_file():
             options = {evaluator: config.evaluator.get(evaluator, {})}
-            store.save(score(test, prediction, options)[evaluator], file)
+            found = score(test, prediction, options)
+            if evaluator not in found:
+                continue
+            store.save(found[evaluator], file)
         scores[evaluator] = store.read_file(file)
         registry().broadcast(
             "crystalsim_dataset_ready",
@@ -241,19 +248,38 @@ def _draw(
             plotting.plot_gallery, test, prediction, error, name=name
         )
     for metric in ("relative_l2", "crystal_velocity_error"):
-        found = {
-            label: dataset
-            for label, (_, all_scores) in results.items()
-            for dataset in all_scores.values()
-            if metric in dataset
-        }
-        if found:
+        if found := _having(metric, results):
             drawings[f"{metric}_by_count"] = functools.partial(
                 plotting.plot_scores_by_count, found, metric
             )
+    behind: dict[str, tuple[str, Callable[[dict[str, xr.Dataset]], Figure]]] = {
+        "cost": ("early_stopped_error", plotting.plot_cost),
+        "strata": ("local_error", plotting.plot_strata),
+        "spectrum": ("spectral_error", plotting.plot_spectrum),
+        "interaction": ("interaction_reference", plotting.plot_interaction),
+    }
+    for label, (metric, draw_scores) in behind.items():
+        if found := _having(metric, results):
+            drawings[label] = functools.partial(draw_scores, found)
     if history.sizes.get("epoch"):
         drawings["history"] = functools.partial(plotting.plot_history, history)
     for label, draw in drawings.items():
         path = folder / f"{label}.png"
-        if not path.is_file():
+        if path.is_file():
+            continue
+        try:
             plotting.save_figure(draw(), path)
+        except SchemaError as error:
+            logger.info("no figure %s: %s", label, error)
+
+
+def _having(
+    metric: str, results: dict[str, tuple[xr.Dataset, dict[str, xr.Dataset]]]
+) -> dict[str, xr.Dataset]:
+    """Scores dataset of each model that has a finite value of the metric."""
+    return {
+        label: dataset
+        for label, (_, scores) in results.items()
+        for dataset in scores.values()
+        if metric in dataset and np.isfinite(dataset[metric].values).any()
+    }

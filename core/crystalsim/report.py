@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import csv
-import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from string import Template
 
 import numpy as np
 
 from . import __version__, store
 from .errors import StoreError
+from .html_page import figure, folded, page, paragraph, preformatted, section, table
+from .options import read_toml, to_toml
+from .scores import summarise
+from .study import Entry, Study
 from .summary import COLUMNS, Column
 
 CAPTIONS = {
@@ -20,6 +21,10 @@ CAPTIONS = {
     "relative_l2_by_count": "Error of the velocity by number of crystals; band: 5th to 95th "
     "percentile.",
     "crystal_velocity_error_by_count": "Error of crystals' velocities by number of crystals.",
+    "cost": "Error over time for a sample, beside the solver stopped early.",
+    "strata": "Error around crystals, sorted by their properties; bands: 95 % confidence.",
+    "spectrum": "Error by wave number.",
+    "interaction": "What neighbours change about crystals' velocities.",
     "sample_median": "The median test sample.",
     "sample_worst": "The worst test sample.",
     "history": "Losses over epochs.",
@@ -27,60 +32,6 @@ CAPTIONS = {
 """What figures show, by the name of their file."""
 
 _WORST = 10
-
-_PAGE = Template("""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>$title</title>
-<style>
-:root { color-scheme: light; }
-body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; margin: 0 auto; max-width: 70rem;
-  padding: 1.5rem 1rem 4rem; }
-h1 { font-size: 1.5rem; margin: 0 0 .25rem; overflow-wrap: anywhere; }
-h2 { font-size: 1.15rem; margin: 2.5rem 0 .5rem; }
-p { margin: .25rem 0 .75rem; color: #444; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .7rem; text-align: right; white-space: nowrap;
-  border-bottom: 1px solid #e3e3e3; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; }
-th button { all: unset; cursor: pointer; font-weight: 600; }
-th button:focus-visible { outline: 2px solid #0072b2; }
-figure { margin: 1.5rem 0; }
-img { max-width: 100%; height: auto; }
-figcaption { color: #444; font-size: .9rem; }
-summary { cursor: pointer; font-weight: 600; margin-top: 2rem; }
-pre { overflow-x: auto; background: #f5f5f5; padding: .75rem; font-size: .85rem; }
-</style>
-</head>
-<body>
-<h1>$title</h1>
-<p>$subtitle</p>
-$body
-<script>
-document.querySelectorAll("table").forEach(function (table) {
-  table.querySelectorAll("th").forEach(function (head, column) {
-    head.firstElementChild.addEventListener("click", function () {
-      var up = head.getAttribute("aria-sort") !== "ascending";
-      table.querySelectorAll("th").forEach(function (h) { h.removeAttribute("aria-sort"); });
-      head.setAttribute("aria-sort", up ? "ascending" : "descending");
-      var rows = Array.from(table.tBodies[0].rows);
-      rows.sort(function (a, b) {
-        var x = a.cells[column].textContent, y = b.cells[column].textContent;
-        var p = parseFloat(x), q = parseFloat(y);
-        var order = isNaN(p) || isNaN(q) ? x.localeCompare(y) : p - q;
-        return up ? order : -order;
-      });
-      rows.forEach(function (row) { table.tBodies[0].appendChild(row); });
-    });
-  });
-});
-</script>
-</body>
-</html>
-""")
 
 
 def make_report(run: Path) -> str:
@@ -106,33 +57,125 @@ def make_report(run: Path) -> str:
     heading = (run / "summary.txt").read_text(encoding="utf-8").splitlines()[0]
     with (run / "summary.csv").open(encoding="utf-8", newline="") as file:
         header, *rows = list(csv.reader(file))
+    results = _scores(run)
     body = [
-        _section("Results", _results(header, rows)),
-        _section("Worst samples", _worst(run)),
-        *(_figure(path) for path in _in_order((run / "figures").glob("*.png"))),
-        _folded("Configuration", (run / "config.toml").read_text(encoding="utf-8")),
-        _folded("Provenance", _provenance(run)),
+        section("Results", _results(header, rows)),
+        section("Worst samples", _worst(run)),
+        section("Extrema of the vertical velocity", _alignment(results)),
+        *(
+            figure(path, CAPTIONS.get(path.stem, path.stem.replace("_", " ")))
+            for path in _in_order((run / "figures").glob("*.png"))
+        ),
+        *(folded(f"All scores: {name}", _all_scores(found)) for name, found in results.items()),
+        folded("Configuration", preformatted((run / "config.toml").read_text(encoding="utf-8"))),
+        folded("Provenance", preformatted(_provenance(run))),
     ]
-    return _PAGE.substitute(
-        title=html.escape(f"crystalsim: {run.resolve().name}"),
-        subtitle=html.escape(heading),
-        body="\n".join(body),
-    )
+    return page(f"crystalsim: {run.resolve().name}", heading, body)
 
 
-def _section(title: str, content: str) -> str:
-    return f"<h2>{html.escape(title)}</h2>\n{content}" if content else ""
+def make_study_report(study: Study, entries: Sequence[Entry], figures: Sequence[Path]) -> str:
+    """Page of a study.
+
+    Parameters
+    ----------
+    study
+        What was done.
+    entries
+        Of `crystalsim.study.run_study`.
+    figures
+        PNG files.
+
+    Returns
+    -------
+    str
+        HTML with everything inside.
+    """
+    metrics = list(dict.fromkeys(metric for entry in entries for metric in entry.errors))
+    tests = list(dict.fromkeys(entry.test for entry in entries))
+    labels = list(dict.fromkeys(entry.label for entry in entries))
+    found = {(entry.label, entry.test): entry.errors for entry in entries}
+    body = [paragraph("Errors in %: mean (95th percentile, worst) over samples or crystals.")]
+    for metric in metrics:
+        rows = []
+        for label in labels:
+            cells = [found.get((label, test), {}).get(metric) for test in tests]
+            rows.append([label, *("-" if c is None else _three(c) for c in cells)])
+        body.append(section(metric.replace("_", " "), table(["model", *tests], rows)))
+    body += [figure(path, study.title) for path in figures]
+    for name, config in study.variants.items():
+        text = preformatted(to_toml(config.as_dict()))
+        body.append(folded(f"Configuration {name}".strip(), text))
+    text = preformatted(to_toml(study.tests))
+    body.append(folded("Tests", text))
+    heading = f"{study.test_samples} samples a test, none seen in training"
+    return page(f"crystalsim: {study.title}", heading, body)
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    head = "".join(f'<th><button type="button">{html.escape(h)}</button></th>' for h in header)
-    body = "\n".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
-    return (
-        f'<div class="wide"><table><thead><tr>{head}</tr></thead>\n'
-        f"<tbody>{body}</tbody></table></div>"
-    )
+def _three(values: tuple[float, float, float]) -> str:
+    mean, tail, worst = (f"{100 * value:.2g}" for value in values)
+    return f"{mean} ({tail}, {worst})"
+
+
+def _scores(run: Path) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
+    """Summaries by evaluator, model and metric, in the order of the configuration."""
+    config = read_toml(run / "config.toml")
+    models = list(dict.fromkeys([config["model"]["plugin"], *config["baselines"]]))
+    found: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
+    for evaluator in config["evaluators"]:
+        for model in models:
+            stem = f"{evaluator}-{model}".replace("/", "-")
+            path = run / "scores" / f"{stem}.nc"
+            if path.is_file() and (summary := summarise(store.read_file(path))):
+                found.setdefault(evaluator, {})[model] = summary
+    return found
+
+
+def _all_scores(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
+    """Mean with its confidence interval, and the worst sample, of each score and model."""
+    rows = [
+        [
+            metric,
+            model,
+            f"{values['mean']:.4g}",
+            f"{values['mean_low']:.4g} to {values['mean_high']:.4g}",
+            *(f"{values[key]:.4g}" for key in ("median", "p95", "worst")),
+            f"{values['worst_sample']:.0f}",
+        ]
+        for model, summary in found.items()
+        for metric, values in summary.items()
+    ]
+    header = ["score", "model", "mean", "95 % confidence", "median", "p95", "worst", "in sample"]
+    return table(header, sorted(rows, key=lambda row: row[0]))
+
+
+def _alignment(results: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]) -> str:
+    """Distances of extrema from centres, with those in the exact flow beside them."""
+    rows: list[list[str]] = []
+    for found in results.values():
+        for model, summary in found.items():
+            pairs = (
+                (model, "alignment_distance", "detection_rate"),
+                ("exact solution", "alignment_distance_reference", "reference_detection_rate"),
+            )
+            for label, distance, rate in pairs:
+                if distance in summary and rate in summary and label not in [r[0] for r in rows]:
+                    rows.append(
+                        [
+                            label,
+                            f"{summary[distance]['mean']:.3g}",
+                            f"{summary[distance]['p95']:.3g}",
+                            f"{100 * summary[rate]['mean']:.3g}",
+                        ]
+                    )
+    if not rows:
+        return ""
+    rows.sort(key=lambda row: row[0] != "exact solution")
+    header = ["", "distance from the centre [m]", "p95", "crystals detected %"]
+    return paragraph(
+        "A rigid crystal moves with one velocity, so that the extremum of the vertical "
+        "velocity is not at its centre even in the exact solution: judge models by what they "
+        "add to its distance."
+    ) + table(header, rows)
 
 
 def _results(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -147,7 +190,7 @@ def _results(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         text = row[header.index(column.key)]
         return f"{column.factor * float(text):{column.form}}" if text else ""
 
-    return _table(
+    return table(
         ["model", *(column.heading for column in columns)],
         [[row[0], *(show(row, column) for column in columns)] for row in rows],
     )
@@ -176,12 +219,10 @@ def _worst(run: Path) -> str:
         ]
         for i in order
     ]
-    return _table(["sample", "relative L2 of the velocity %", "crystals"], rows)
+    return table(["sample", "relative L2 of the velocity %", "crystals"], rows)
 
 
 def _trained(run: Path) -> str:
-    from .options import read_toml
-
     return "-" + str(read_toml(run / "config.toml")["model"]["plugin"]).replace("/", "-")
 
 
@@ -190,21 +231,6 @@ def _in_order(paths: Iterable[Path]) -> list[Path]:
     known = list(CAPTIONS)
     return sorted(
         paths, key=lambda p: (known.index(p.stem) if p.stem in known else len(known), p.stem)
-    )
-
-
-def _figure(path: Path) -> str:
-    data = base64.b64encode(path.read_bytes()).decode("ascii")
-    caption = html.escape(CAPTIONS.get(path.stem, path.stem.replace("_", " ")))
-    return (
-        f'<figure><img alt="{caption}" src="data:image/png;base64,{data}">'
-        f"<figcaption>{caption}</figcaption></figure>"
-    )
-
-
-def _folded(title: str, text: str) -> str:
-    return (
-        f"<details><summary>{html.escape(title)}</summary><pre>{html.escape(text)}</pre></details>"
     )
 
 

@@ -31,7 +31,7 @@ import xarray as xr
 
 from . import pipeline, store
 from .checkpoints import load_model
-from .config import RunConfig, resolve, split_plugin
+from .config import QUICK_EVALUATORS, RunConfig, resolve, split_plugin
 from .errors import OptionError
 from .log import logger
 from .options import merge, read_toml
@@ -128,7 +128,8 @@ def run_study(study: Study, folder: Path, *, workers: int = 1) -> list[Entry]:
             if not path.is_file():
                 model, table = load_model(source)
                 predict_cases(truth, model, path, config=table, compress=True)
-            found = pipeline.score(truth, store.open(path), first.evaluator)
+            quick = {n: first.evaluator.get(n, {}) for n in QUICK_EVALUATORS}
+            found = pipeline.score(truth, store.open(path), quick)
             entries.append(Entry(label, name, _errors(found)))
     store.write_text(folder / "study.csv", _as_csv(entries))
     return entries

@@ -40,7 +40,9 @@ COLUMNS = (
     Column("p95", "crystal_velocity_error_scaled.p95", 100, ".3g"),
     Column("worst", "crystal_velocity_error_scaled.worst", 100, ".3g"),
     Column("ms a sample", "prediction_time", 1000, ".1f"),
+    Column("solver ms", "solver_time_same_error.mean", 1000, ".1f"),
     Column("train s", "training_time", 1, ".0f"),
+    Column("pays after", "solves_to_pay", 1, ".2g"),
 )
 
 
@@ -50,7 +52,11 @@ def row(
     scores: Mapping[str, xr.Dataset],
     history: xr.Dataset | None,
 ) -> Row:
-    """Row of a model from its prediction, its scores and, if it was trained, its history."""
+    """Row of a model from its prediction, its scores and, if it was trained, its history.
+
+    `solves_to_pay` is the number of samples after which training has cost less time than it saved
+    against the solver at the same error; missing where nothing is saved.
+    """
     values = {
         f"{metric}.{statistic}": value
         for dataset in scores.values()
@@ -60,7 +66,12 @@ def row(
     if "wall_time" in prediction:
         values["prediction_time"] = float(prediction["wall_time"].mean())
     if history is not None and history.sizes.get("epoch"):
-        values["training_time"] = float(history.attrs.get("training_time", float("nan")))
+        spent = float(history.attrs.get("training_time", float("nan")))
+        values["training_time"] = spent
+        same = values.get("solver_time_same_error.mean", float("nan"))
+        saved = same - values.get("prediction_time", float("nan"))
+        if saved > 0:
+            values["solves_to_pay"] = spent / saved
     return Row(name, values)
 
 

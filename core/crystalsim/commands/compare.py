@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..config import DEFAULTS, default_workers
+from ..config import QUICK_EVALUATORS, default_workers
 from ..errors import CrystalsimError, OptionError, StoreError
 from ..options import read_toml
 from .common import configured, output_option, plugin_table, tables
@@ -178,7 +178,7 @@ def _evaluators(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     options = given.get("evaluator", {})
     return {
         name: split_plugin("evaluator", {**options.get(name, {}), "plugin": name})[1]
-        for name in DEFAULTS["evaluators"]
+        for name in QUICK_EVALUATORS
     }
 
 

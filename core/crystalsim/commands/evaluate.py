@@ -56,9 +56,14 @@ def command(
     else:
         results = score(store.open(reference, "solutions"), found, options)
     for name, scores in results.items():
-        click.echo(f"{name}{'':{max(0, 38 - len(name))}}{'mean':>11}{'p95':>11}{'worst':>11}")
+        heads = ("mean", "95 % interval", "p95", "worst", "in sample")
+        widths = (11, 24, 11, 11, 11)
+        title = "".join(f"{head:>{width}}" for head, width in zip(heads, widths, strict=True))
+        click.echo(f"{name:38}{title}")
         for metric, values in summarise(scores).items():
-            shown = "".join(f"{values[key]:11.4g}" for key in ("mean", "p95", "worst"))
+            low, high = values["mean_low"], values["mean_high"]
+            shown = f"{values['mean']:11.4g}{f'{low:.4g} .. {high:.4g}':>24}"
+            shown += f"{values['p95']:11.4g}{values['worst']:11.4g}{values['worst_sample']:11.0f}"
             click.echo(f"  {metric:36}{shown}")
         if output:
             store.save(scores, output / f"{name.replace('/', '-')}.nc")

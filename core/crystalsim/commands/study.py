@@ -34,6 +34,10 @@ def command(file: Path, workers: int | None, output: Path | None) -> None:
         click.echo(f"\n{metric}\n{table_text(entries, metric)}")
     from ..plotting import save_figure
     from ..plotting.study import plot_study
+    from ..report import make_study_report
+    from ..store import write_text
 
-    save_figure(plot_study(entries), folder / "study.png")
-    click.echo(f"\ntable: {folder / 'study.csv'}\nfigure: {folder / 'study.png'}")
+    figure, page = folder / "study.png", folder / "report.html"
+    save_figure(plot_study(entries), figure)
+    write_text(page, make_study_report(study, entries, [figure]))
+    click.echo(f"\ntable: {folder / 'study.csv'}\nfigure: {figure}\nreport: {page}")

@@ -8,11 +8,10 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from ..errors import SchemaError
-from .style import MARKERS, MODELS, styled
+from .style import MARKERS, MODELS, logarithmic, styled
 
 _METRICS = ("relative_l2", "crystal_velocity_error_scaled")
 
@@ -58,12 +57,7 @@ def _panel(axes: Axes, errors: Mapping[str, NDArray[np.float64]]) -> None:
                 markeredgecolor="white",
                 markeredgewidth=0.8,
             )
-    axes.set_xscale("log")
-    low, high = axes.get_xlim()
-    few = high < 60 * low
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    logarithmic(axes, "x")
     axes.grid(axis="x", which="major", color="0.88", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.set_ylim(len(errors) - 0.5, -0.5)

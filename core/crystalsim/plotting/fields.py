@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..cases import Case, iterate_cases
 from ..errors import SchemaError
+from ..extrema import velocity_extrema
 from ..grid import Grid
 from ..stokes.operators import stream_function_from_velocity
 from .style import CRYSTALS, length_unit
@@ -40,6 +41,8 @@ class Flow:
         On faces, (z, x_face) and (z_face, x) [m s-1].
     stream_function
         On corners (z_face, x_face) [m2 s-1].
+    pressure
+        On cells (z, x) [Pa], where the dataset has it.
     """
 
     grid: Grid
@@ -48,6 +51,7 @@ class Flow:
     velocity_x: Array
     velocity_z: Array
     stream_function: Array
+    pressure: Array | None = None
 
     @classmethod
     def from_dataset(cls, dataset: xr.Dataset, sample: int) -> Flow:
@@ -68,7 +72,8 @@ class Flow:
             psi = one["stream_function"].values[0].astype(float)
         else:
             psi = stream_function_from_velocity(vx, vz, grid.hx, grid.hz)
-        return cls(grid, next(iterate_cases(one)), one["phase"].values[0], vx, vz, psi)
+        pressure = one["pressure"].values[0].astype(float) if "pressure" in one else None
+        return cls(grid, next(iterate_cases(one)), one["phase"].values[0], vx, vz, psi, pressure)
 
     @property
     def centre(self) -> tuple[Array, Array]:
@@ -161,6 +166,16 @@ def draw_outlines(axes: Axes, flow: Flow, colour: str = "black") -> None:
         axes.add_patch(
             Circle((x / unit, z / unit), radius / unit, fill=False, lw=0.7, ec=colour, zorder=4)
         )
+
+
+def draw_extrema(axes: Axes, flow: Flow) -> None:
+    """Mark the minima of the vertical velocity, maxima for rising crystals, by stars."""
+    unit = length_unit(flow.grid.width).size
+    found = velocity_extrema(flow.centre[1], flow.case, flow.grid, 1.0)
+    x, z = flow.grid.x[found[:, 1]] / unit, flow.grid.z[found[:, 0]] / unit
+    axes.plot(
+        x, z, "*", color="#F0E442", markersize=7, markeredgecolor="black", markeredgewidth=0.5
+    )
 
 
 def draw_stream_lines(axes: Axes, flow: Flow, colour: str = "0.45") -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -11,12 +11,20 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation
 
 from ..crystal_motion import crystal_motion
 from ..errors import SchemaError
 from ..grid import Grid
 from ..scores import check_comparable
-from .fields import Flow, draw_crystals, draw_field, draw_outlines, draw_stream_lines
+from .fields import (
+    Flow,
+    draw_crystals,
+    draw_extrema,
+    draw_field,
+    draw_outlines,
+    draw_stream_lines,
+)
 from .style import (
     DIVERGING,
     ERROR,
@@ -26,6 +34,7 @@ from .style import (
     largest,
     length_unit,
     light_grid,
+    pressure_unit,
     styled,
     velocity_unit,
 )
@@ -51,8 +60,9 @@ def plot_sample(
 ) -> Figure:
     """Draw the flow of one sample, beside a prediction of it where there is one.
 
-    Both flows share the colour scale of a row; errors are in per cent of the largest speed in the
-    reference and share one scale. Stream lines are contours of the stream function at equal steps.
+    Both flows share the colour scale of a row; errors are in per cent of the largest speed (or
+    pressure) in the reference and share one scale. Stream lines are contours of the stream function
+    at equal steps. Stars mark the minima of the vertical velocity, maxima for rising crystals.
 
     Parameters
     ----------
@@ -78,7 +88,8 @@ def plot_sample(
         picked = {"sample": [sample % reference.sizes["sample"]]}
         check_comparable(reference, prediction)
         guess = Flow.from_dataset(prediction, sample)
-        figure = _make_figure(10.2, 3, true.grid)
+        rows = len(_rows(true, unit)) if guess.pressure is not None else 3
+        figure = _make_figure(10.2, rows, true.grid)
         sides = figure.subfigures(1, 2, squeeze=False, width_ratios=(1.2, 3.55), wspace=0.02)
         left, right = sides[0]
         crystals, motion = left.subplots(2, 1)
@@ -89,7 +100,7 @@ def plot_sample(
             {reference_name: reference.isel(picked), name: prediction.isel(picked)},
             unit,
         )
-        _fields(right.subplots(3, 3, sharex=True, sharey=True), true, guess, unit)
+        _fields(right.subplots(rows, 3, sharex=True, sharey=True), true, guess, unit)
         for axes, title in zip(right.axes[:3], (reference_name, name, "error"), strict=True):
             axes.set_title(title)
     title = _title(reference, sample, true)
@@ -170,54 +181,85 @@ def _gallery_row(figure: Figure, row: NDArray[np.object_], true: Flow, guess: Fl
 
 
 def _alone(flow: Flow, unit: Unit) -> Figure:
-    """Crystals with stream lines, both components and the speed of one flow."""
-    figure = _make_figure(7.1, 4, flow.grid, "compressed")
-    panels = figure.subplots(2, 2, sharex=True, sharey=True)
+    """Crystals with stream lines, both components, speed and pressure of one flow."""
+    rows = _rows(flow, unit)
+    columns = (len(rows) + 2) // 2
+    figure = _make_figure(3.6 * columns, 2 if columns > 2 else 4, flow.grid, "compressed")
+    if columns > 2:
+        figure.set_figheight(1.5 * figure.get_figheight())
+    panels = figure.subplots(2, columns, sharex=True, sharey=True)
     _crystals(panels[0, 0], flow)
-    for axes, (label, _, values, signed) in zip(
-        (panels[1, 0], panels[1, 1], panels[0, 1]), _rows(flow), strict=True
-    ):
-        top = largest(values) / unit.size
-        colours, low = (DIVERGING, -top) if signed else (SEQUENTIAL, 0.0)
-        mesh = draw_field(axes, flow, values / unit.size, colours, low, top)
-        draw_outlines(axes, flow, "black" if signed else "white")
-        axes.set_title(label)
-        figure.colorbar(mesh, ax=axes, label=unit.label, aspect=22, pad=0.02)
+    order = [panels[1, 0], panels[1, 1], panels[0, 1], panels[0, -1]]
+    for axes, row in zip(order, rows, strict=False):
+        top = largest(row.values) / row.unit.size
+        colours, low = (DIVERGING, -top) if row.signed else (SEQUENTIAL, 0.0)
+        mesh = draw_field(axes, flow, row.values / row.unit.size, colours, low, top)
+        draw_outlines(axes, flow, "black" if row.signed else "white")
+        if row.symbol == "$v_z$":
+            draw_extrema(axes, flow)
+        axes.set_title(row.label)
+        figure.colorbar(mesh, ax=axes, label=row.unit.label, aspect=22, pad=0.02)
+    if columns > 2:
+        panels[1, 2].remove()
     _label_axes(panels, flow)
     return figure
 
 
-def _rows(flow: Flow) -> tuple[tuple[str, str, Array, bool], ...]:
-    """Name, symbol, values [m s-1] and whether they are signed, of what a figure shows."""
-    return (
-        ("horizontal velocity", "$v_x$", flow.velocity_x, True),
-        ("vertical velocity", "$v_z$", flow.velocity_z, True),
-        ("speed", "speed", flow.speed, False),
-    )
+class _Row(NamedTuple):
+    """What a row of a figure shows: values in SI units, and whether they are signed."""
+
+    label: str
+    symbol: str
+    values: Array
+    signed: bool
+    unit: Unit
+
+
+def _rows(flow: Flow, unit: Unit) -> list[_Row]:
+    rows = [
+        _Row("horizontal velocity", "$v_x$", flow.velocity_x, True, unit),
+        _Row("vertical velocity", "$v_z$", flow.velocity_z, True, unit),
+        _Row("speed", "speed", flow.speed, False, unit),
+    ]
+    if flow.pressure is not None:
+        # Inside stiff crystals pressure is viscosity times what is left of the strain rate: noise.
+        crystals = binary_dilation(flow.phase > 0, np.ones((3, 3)))
+        pressure = np.where(crystals, np.nan, flow.pressure)
+        unit = pressure_unit(largest(pressure))
+        rows.append(_Row("pressure of the magma", "p", pressure, True, unit))
+    return rows
 
 
 def _fields(panels: NDArray[np.object_], true: Flow, guess: Flow, unit: Unit) -> None:
-    """Rows of components and speed, columns of both flows and their difference."""
+    """Rows of components, speed and pressure, columns of both flows and their difference."""
     figure = panels[0, 0].figure
-    scale = 100 / largest(true.speed)
-    pairs = list(zip(_rows(true), _rows(guess), strict=True))
-    worst = scale * largest(*(b[2] - a[2] for a, b in pairs))
-    for row, ((_, symbol, values, signed), (_, _, guessed, _)) in zip(panels, pairs, strict=True):
-        top = largest(values, guessed) / unit.size
-        colours, low = (DIVERGING, -top) if signed else (SEQUENTIAL, 0.0)
-        for axes, shown in zip(row, (values, guessed), strict=False):
-            mesh = draw_field(axes, true, shown / unit.size, colours, low, top)
-            draw_outlines(axes, true, "black" if signed else "white")
-        draw_field(row[2], true, scale * (guessed - values), DIVERGING, -worst, worst)
+    pairs = list(zip(_rows(true, unit), _rows(guess, unit), strict=False))[: len(panels)]
+    speed = largest(true.speed)
+    errors = [
+        100 * (b.values - a.values) / (largest(a.values) if a.symbol == "p" else speed)
+        for a, b in pairs
+    ]
+    worst = largest(*errors)
+    for row, (shown, guessed), error in zip(panels, pairs, errors, strict=True):
+        size = shown.unit.size
+        top = largest(shown.values, guessed.values) / size
+        colours, low = (DIVERGING, -top) if shown.signed else (SEQUENTIAL, 0.0)
+        for axes, flow, values in zip(
+            row, (true, guess), (shown.values, guessed.values), strict=False
+        ):
+            mesh = draw_field(axes, true, values / size, colours, low, top)
+            draw_outlines(axes, true, "black" if shown.signed else "white")
+            if shown.symbol == "$v_z$":
+                draw_extrema(axes, flow)
+        draw_field(row[2], true, error, DIVERGING, -worst, worst)
         draw_outlines(row[2], true)
-        figure.colorbar(
-            mesh, ax=list(row[:2]), label=f"{symbol} [{unit.label}]", aspect=18, pad=0.02
-        )
-    errors = ScalarMappable(Normalize(-worst, worst), DIVERGING)
+        label = f"{shown.symbol} [{shown.unit.label}]"
+        figure.colorbar(mesh, ax=list(row[:2]), label=label, aspect=18, pad=0.02)
+    of = "speed or pressure" if len(pairs) > 3 else "speed"
     figure.colorbar(
-        errors,
+        ScalarMappable(Normalize(-worst, worst), DIVERGING),
         ax=list(panels[:, 2]),
-        label="% of the largest speed in the reference",
+        label=f"% of the largest {of} in the reference",
         aspect=50,
         pad=0.03,
     )

@@ -7,7 +7,7 @@ import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, ParamSpec
+from typing import Any, Literal, NamedTuple, ParamSpec
 
 import matplotlib
 import numpy as np
@@ -91,6 +91,14 @@ def velocity_unit(largest: float) -> Unit:
     return Unit("m/s", 1.0)
 
 
+def pressure_unit(largest: float) -> Unit:
+    """Choose the unit that makes `largest` [Pa] a number from 1 to 1000, up to GPa."""
+    for name, size in (("GPa", 1e9), ("MPa", 1e6), ("kPa", 1e3)):
+        if largest >= size:
+            return Unit(name, size)
+    return Unit("Pa", 1.0)
+
+
 def length_unit(extent: float) -> Unit:
     """Choose the unit of axes for a domain of `extent` m: kilometres from 1 km on."""
     return Unit("km", 1e3) if extent >= 1e3 else Unit("m", 1.0)
@@ -109,14 +117,15 @@ def light_grid(axes: Axes) -> None:
     axes.set_axisbelow(True)
 
 
-def logarithmic(axes: Axes) -> None:
-    """Make the vertical axis logarithmic, with plain numbers, more of them on few decades."""
-    axes.set_yscale("log")
-    low, high = axes.get_ylim()
+def logarithmic(axes: Axes, which: Literal["x", "y"] = "y") -> None:
+    """Make an axis logarithmic, with plain numbers, more of them on few decades."""
+    axes.set(**{f"{which}scale": "log"})
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    low, high = axis.get_view_interval()
     few = high < 60 * low
-    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def save_figure(figure: Figure, path: str | Path, *, resolution: int = 200) -> None:

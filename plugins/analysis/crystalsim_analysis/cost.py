@@ -21,6 +21,9 @@ Array = NDArray[np.float64]
 ITERATIONS = (1, 2, 3, 5, 8, 13, 21, 34)
 """Where the solver is stopped."""
 
+_REPEATS = 3
+"""The best time counts: what else the machine does is not the solver's cost."""
+
 DEFINITIONS = {
     "prediction_error": Metric(
         "relative L2 error of the velocity", "1", "||v - v_ref|| / ||v_ref|| on faces"
@@ -29,7 +32,7 @@ DEFINITIONS = {
     "solver_time": Metric(
         "time of the solver",
         "s",
-        "`wall_time` of the solver with its default tolerance, measured by this evaluator",
+        "`wall_time` of the solver with its default tolerance, the best of three measured here",
     ),
     "solver_time_same_error": Metric(
         "time of the solver at the same error",
@@ -119,9 +122,10 @@ class CostEvaluator:
             for k, limit in enumerate((*ITERATIONS, None)):
                 limited = options if limit is None else {**options, "maximum_iterations": limit}
                 solver = crystalsim.get("solver", self.options.solver, **limited)
-                found = solver.solve(cases)
-                times[:, k] = found["wall_time"].values
-                errors[:, k] = relative_error(truth, found)
+                solver.solve(cases.isel(sample=slice(1)))  # what is made once is not timed
+                found = [solver.solve(cases) for _ in range(_REPEATS)]
+                times[:, k] = np.min([each["wall_time"].values for each in found], axis=0)
+                errors[:, k] = relative_error(truth, found[0])
         finally:
             logger.setLevel(level)
         return times, errors

@@ -163,7 +163,7 @@ def test_crystals_far_apart_hardly_interact():
     distant = {**near, "x": 900.0, "z": -700.0}
     scores = evaluate("interaction", solved([near, other], [far, distant]))
     assert scores["interaction_reference"].values[0].min() > 0.4
-    assert scores["interaction_reference"].values[1].max() < 0.1
+    assert scores["interaction_reference"].values[1].max() < 0.15
     # Twins disturb each other alike.
     assert scores["interaction_asymmetry_reference"].values[0] < 1e-3
 

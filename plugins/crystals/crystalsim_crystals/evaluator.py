@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter, minimum_filter
 from scipy.optimize import linear_sum_assignment
 
 from crystalsim import Grid, iterate_cases
 from crystalsim.cases import Case
 from crystalsim.crystal_motion import crystal_motion
+from crystalsim.extrema import find_peaks
 from crystalsim.scores import Metric, check_comparable, make_scores
 
 from .plugin import CrystalsOptions
@@ -125,39 +125,6 @@ class CrystalsEvaluator:
         matched = np.full(crystals.size, np.nan)
         matched[rows] = distance[rows, columns]
         return matched
-
-
-def find_peaks(height: Array, grid: Grid, count: int, separation: float) -> NDArray[np.intp]:
-    """Highest local maxima that keep a distance from each other; a flat field has none.
-
-    Parameters
-    ----------
-    height
-        Field on cells (z, x).
-    grid
-        Its grid.
-    count
-        How many to find; fewer are returned where there are not so many.
-    separation
-        Least distance between two of them [m].
-
-    Returns
-    -------
-    array
-        Indices (peak, 2) into (z, x), highest first.
-    """
-    top = maximum_filter(height, size=3, mode="nearest")
-    flat = minimum_filter(height, size=3, mode="nearest") == top
-    local = np.argwhere((height == top) & ~flat)
-    local = local[np.argsort(-height[local[:, 0], local[:, 1]], kind="stable")]
-    x, z = grid.x[local[:, 1]], grid.z[local[:, 0]]
-    kept: list[int] = []
-    for i in range(len(local)):
-        if len(kept) == count:
-            break
-        if np.all(np.hypot(x[kept] - x[i], z[kept] - z[i]) >= separation):
-            kept.append(i)
-    return local[kept]
 
 
 def _velocities(dataset: xr.Dataset) -> Array:

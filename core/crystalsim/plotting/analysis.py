@@ -1,0 +1,250 @@
+"""Figures of what is behind an error: strata, wave numbers, interaction, cost."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ..errors import SchemaError
+from ..scores import confidence_interval
+from .style import MARKERS, MODELS, light_grid, logarithmic, styled
+
+Array = NDArray[np.float64]
+Scores = Mapping[str, xr.Dataset]
+
+_STRATA = 6
+"""How many classes of equal size errors are sorted into."""
+
+
+@styled
+def plot_strata(scores: Scores, metric: str = "local_error") -> Figure:
+    """Draw the error around crystals over their radius, gap, distance to walls and contrasts.
+
+    Crystals are sorted into classes of equal size; lines join the means, and bands are their 95 %
+    confidence intervals (bootstrap over samples). Properties that do not vary are left out.
+
+    Parameters
+    ----------
+    scores
+        For each model a dataset with `metric` and ``stratum_*`` on (sample, crystal).
+    metric
+        A score on (sample, crystal).
+
+    Raises
+    ------
+    SchemaError
+        If no property varies, or no error is finite.
+    """
+    first = _with(scores, metric)
+    varied = [
+        str(name)
+        for name, array in first.data_vars.items()
+        if str(name).startswith("stratum_") and _varies(array.values)
+    ]
+    if not varied:
+        raise SchemaError("strata: expected a property stratum_* that varies")
+    columns = min(3, len(varied))
+    rows = -(-len(varied) // columns)
+    figure = Figure(figsize=(3.4 * columns + 0.4, 2.7 * rows + 0.5), layout="constrained")
+    panels = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
+    for axes in panels[len(varied) :]:
+        axes.remove()
+    for axes, name in zip(panels, varied, strict=False):
+        for k, dataset in enumerate(scores.values()):
+            _classes(axes, dataset[name].values, dataset[metric].values, k)
+        _wide(axes, first[name].values)
+        axes.set_xlabel(_label(first[name]))
+    logarithmic(panels[0])
+    for axes in panels[: len(varied)]:
+        light_grid(axes)
+    for axes in panels[: len(varied) : columns]:
+        axes.set_ylabel(_label(first[metric]))
+    _legend(figure, scores)
+    return figure
+
+
+@styled
+def plot_spectrum(scores: Scores) -> Figure:
+    """Draw the error by wave number beside the share of the wave numbers in the flow.
+
+    Parameters
+    ----------
+    scores
+        For each model a dataset with `spectral_error` and `spectral_share` on
+        (sample, wave_number).
+
+    Raises
+    ------
+    SchemaError
+        If there are no such scores.
+    """
+    first = _with(scores, "spectral_error")
+    figure = Figure(figsize=(5.6, 3.7), layout="constrained")
+    axes = figure.subplots()
+    wave = first["wave_number"].values
+    for k, (name, dataset) in enumerate(scores.items()):
+        axes.plot(wave, _rms(dataset["spectral_error"]), label=name, **_style(k))
+    axes.plot(wave, _rms(first["spectral_share"]), color="0.45", linestyle="--", label="the flow")
+    axes.set_xscale("log")
+    logarithmic(axes)
+    light_grid(axes)
+    axes.set(xlabel="wave number [m⁻¹]", ylabel="rms over samples, relative to the whole flow")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
+    return figure
+
+
+@styled
+def plot_interaction(scores: Scores) -> Figure:
+    """Draw what neighbours change about crystals' velocities, predicted over true, and its error.
+
+    Parameters
+    ----------
+    scores
+        For each model a dataset with `interaction_reference`, `interaction_prediction` and
+        `interaction_error` on (sample, crystal).
+
+    Raises
+    ------
+    SchemaError
+        If there are no such scores, or every crystal is alone.
+    """
+    first = _with(scores, "interaction_reference")
+    figure = Figure(figsize=(8.6, 3.9), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    true = first["interaction_reference"].values
+    inside = true[np.isfinite(true) & (true > 0)]
+    low, high = float(inside.min()), float(inside.max())
+    left.plot([low, high], [low, high], color="0.6", linewidth=0.8)
+    for k, dataset in enumerate(scores.values()):
+        style: dict[str, Any] = {"s": 9, "color": MODELS[k % len(MODELS)], "alpha": 0.5}
+        style |= {"marker": MARKERS[k % len(MARKERS)], "linewidths": 0, "rasterized": True}
+        left.scatter(true, dataset["interaction_prediction"], **style)
+        right.scatter(true, dataset["interaction_error"], **style)
+    for axes, text in ((left, "predicted"), (right, "error, over the sample's largest")):
+        logarithmic(axes, "x")
+        logarithmic(axes)
+        light_grid(axes)
+        axes.set(xlabel="true interaction", ylabel=text)
+    left.set_title("|V - V alone| / |V alone|")
+    right.set_title("|V - V true| / max |V true - V alone|")
+    _legend(figure, scores)
+    return figure
+
+
+@styled
+def plot_cost(scores: Scores, solver: str = "solver stopped early") -> Figure:
+    """Draw the error of each model over its time, beside the solver stopped early.
+
+    Points are means over samples, bars reach from the 5th to the 95th percentile of errors.
+    Whatever lies above the line of the solver is not worth its time.
+
+    Parameters
+    ----------
+    scores
+        For each model a dataset with `prediction_time`, `prediction_error` and, on
+        (sample, iterations), `early_stopped_error` and `early_stopped_time`.
+    solver
+        What to call the solver.
+
+    Raises
+    ------
+    SchemaError
+        If there are no such scores.
+    """
+    first = _with(scores, "early_stopped_error")
+    figure = Figure(figsize=(5.6, 4.1), layout="constrained")
+    axes = figure.subplots()
+    time = 1e3 * np.nanmean(first["early_stopped_time"].values, axis=0)
+    error = 100 * np.nanmean(first["early_stopped_error"].values, axis=0)
+    axes.plot(time, error, color="0.35", linestyle="--", marker=".", label=solver)
+    for limit, x, y in zip(first["iterations"].values, time, error, strict=True):
+        axes.annotate(str(limit), (x, y), (3, 3), textcoords="offset points", fontsize=7)
+    for k, (name, dataset) in enumerate(scores.items()):
+        found = 100 * dataset["prediction_error"].values
+        found = found[np.isfinite(found)]
+        spent = dataset["prediction_time"].values
+        if not (np.isfinite(spent).any() and found.size and found.mean() > 0):
+            continue
+        tails = np.abs(np.percentile(found, (5, 95)) - found.mean())[:, None]
+        style = _style(k) | {"linestyle": "none", "elinewidth": 1.2}
+        axes.errorbar(1e3 * np.nanmean(spent), found.mean(), tails, label=name, **style)
+    logarithmic(axes, "x")
+    logarithmic(axes)
+    light_grid(axes)
+    axes.set(xlabel="time for a sample [ms]", ylabel="relative L2 error of the velocity [%]")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
+    figure.supxlabel("numbers: iterations of the solver", fontsize=7.5, color="0.4")
+    return figure
+
+
+def _with(scores: Scores, metric: str) -> xr.Dataset:
+    """First dataset; all must have a finite value of the metric."""
+    for name, dataset in scores.items():
+        if metric not in dataset or not np.isfinite(dataset[metric].values).any():
+            raise SchemaError(f"scores of '{name}': expected a finite value of '{metric}'")
+    return next(iter(scores.values()))
+
+
+def _varies(values: Array) -> bool:
+    finite = values[np.isfinite(values)]
+    return bool(finite.size > 2 * _STRATA and np.ptp(finite) > 1e-6 * np.abs(finite).max())
+
+
+def _classes(axes: Axes, sorted_by: Array, error: Array, k: int) -> None:
+    """Means and their confidence intervals in classes of equal size."""
+    usable = np.isfinite(sorted_by) & np.isfinite(error)
+    edges = np.unique(np.quantile(sorted_by[usable], np.linspace(0, 1, _STRATA + 1)))
+    x, means, bounds = [], [], []
+    for i, (low, high) in enumerate(itertools.pairwise(edges)):
+        last = i == edges.size - 2
+        here = usable & (sorted_by >= low) & ((sorted_by <= high) if last else (sorted_by < high))
+        if here.any():
+            x.append(np.median(sorted_by[here]))
+            means.append(error[here].mean())
+            bounds.append(confidence_interval(np.where(here, error, np.nan)))
+    style = _style(k)
+    axes.fill_between(x, *np.transpose(bounds), color=style["color"], alpha=0.18, linewidth=0)
+    axes.plot(x, means, **style)
+
+
+def _wide(axes: Axes, values: Array) -> None:
+    """Make the horizontal axis logarithmic where positive values spread over a decade."""
+    finite = values[np.isfinite(values)]
+    if finite.min() >= 0 and np.quantile(finite, 0.95) > 10 * max(np.quantile(finite, 0.08), 1e-30):
+        logarithmic(axes, "x")
+
+
+def _rms(array: xr.DataArray) -> Array:
+    """Root mean square over samples; not a number where there is nothing, as on a log axis."""
+    found = np.sqrt(np.nanmean(array.values**2, axis=0))
+    return np.asarray(np.where(found > 0, found, np.nan))
+
+
+def _style(k: int) -> dict[str, Any]:
+    return {
+        "color": MODELS[k % len(MODELS)],
+        "marker": MARKERS[k % len(MARKERS)],
+        "markersize": 5.5,
+        "markeredgecolor": "white",
+        "markeredgewidth": 0.8,
+        "linewidth": 1.4,
+    }
+
+
+def _legend(figure: Figure, scores: Scores) -> None:
+    handles = [
+        figure.axes[0].plot([], [], label=name, **_style(k))[0] for k, name in enumerate(scores)
+    ]
+    figure.legend(handles=handles, loc="outside upper left", ncols=min(5, len(handles)))
+
+
+def _label(array: xr.DataArray) -> str:
+    units, text = array.attrs.get("units", "1"), str(array.attrs.get("long_name", array.name))
+    return text if units == "1" else f"{text} [{units}]"
