@@ -8,6 +8,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from string import Template
 
+_SCALE = 0.55
+"""Pixels of the page for one of a figure, which has 200 to the inch."""
+
 _PAGE = Template("""<!doctype html>
 <html lang="en">
 <head>
@@ -95,10 +98,13 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def figure(path: Path, caption: str) -> str:
     """Picture of a PNG file, within the page."""
-    data = base64.b64encode(path.read_bytes()).decode("ascii")
+    raw = path.read_bytes()
+    data = base64.b64encode(raw).decode("ascii")
     caption = html.escape(caption)
+    # A PNG starts with its signature, then the width: show every figure at the same scale.
+    width = round(_SCALE * int.from_bytes(raw[16:20], "big"))
     return (
-        f'<figure><img alt="{caption}" src="data:image/png;base64,{data}">'
+        f'<figure><img alt="{caption}" width="{width}" src="data:image/png;base64,{data}">'
         f"<figcaption>{caption}</figcaption></figure>"
     )
 

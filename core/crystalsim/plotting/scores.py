@@ -49,8 +49,8 @@ def plot_scores_by_count(scores: Mapping[str, xr.Dataset], metric: str) -> Figur
     """Draw a score over the number of crystals, for each model.
 
     Points are samples (or crystals); the line joins the means, and the band lies between the 5th
-    and 95th percentile. The axis is logarithmic where all values are positive and spread over
-    more than a factor of three.
+    and 95th percentile. The axis is logarithmic where no value is negative and those above zero
+    spread over more than a factor of three.
 
     Parameters
     ----------
@@ -75,7 +75,10 @@ def plot_scores_by_count(scores: Mapping[str, xr.Dataset], metric: str) -> Figur
     for k, (name, (count, value)) in enumerate(found.items()):
         shift = (k - 0.5 * (len(found) - 1)) * width
         _model(axes, count, value, shift, width, name, k)
-    if values.min() > 0 and values.max() > 3 * values.min():
+    positive = values[values > 0]
+    if values.min() >= 0 and positive.size and values.max() > 3 * positive.min():
+        # A value of zero, of a sample that is exact, has no place on a logarithmic axis.
+        axes.set_ylim(0.7 * positive.min(), 1.4 * values.max())
         logarithmic(axes)
     first = next(iter(scores.values()))[metric]
     units, label = first.attrs.get("units", "1"), first.attrs.get("long_name", metric)
