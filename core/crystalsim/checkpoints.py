@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,15 @@ from typing import Any
 from . import __version__
 from .config import split_plugin
 from .errors import StoreError
+from .integrity import checksum
 from .registry import build, registry
 from .store import write_text
 
 MODEL = "model.json"
+TRAINING = "training.json"
+"""What a model is, or is to be, trained from."""
+
+_NOT_WEIGHTS = ("history.nc", MODEL, TRAINING)
 
 
 def save_model(model: Any, table: dict[str, Any], folder: Path, seed: int) -> None:
@@ -42,7 +48,7 @@ def load_model(name: str) -> tuple[Any, dict[str, Any]]:
     model
         Ready to predict.
     table
-        ``plugin`` and options.
+        ``plugin`` and options, and a fingerprint of the `weights` where there are any.
 
     Raises
     ------
@@ -64,4 +70,14 @@ def load_model(name: str) -> tuple[Any, dict[str, Any]]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise StoreError(f"{folder / MODEL}: not a model's folder: {reason}") from None
-    return registry().load("model", plugin).load(folder), {"plugin": plugin, **options}
+    table = {"plugin": plugin, **options, "weights": _fingerprint(folder)}
+    return registry().load("model", plugin).load(folder), table
+
+
+def _fingerprint(folder: Path) -> str:
+    """Short hash of what a model saved: predictions of other weights are other predictions."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*")):
+        if path.is_file() and not path.name.startswith(".") and path.name not in _NOT_WEIGHTS:
+            digest.update(path.name.encode() + bytes.fromhex(checksum(path)))
+    return digest.hexdigest()[:16]

@@ -15,13 +15,13 @@ from typing import Any
 
 import xarray as xr
 
-from . import store
+from . import integrity, store
 from .cases import cases_only
 from .config import differences, split_plugin
 from .errors import CrystalsimError, OptionError, StoreError
 from .log import logger
 from .progress import progress
-from .registry import build
+from .registry import build, registry
 from .workers import Job, Outcome, Task, Work, run_tasks
 
 SHARD_SIZE = 64
@@ -37,6 +37,7 @@ def solve_cases(
     shard_size: int = SHARD_SIZE,
     seed: int | None = None,
     compress: bool = False,
+    scheduler: str = "processes",
 ) -> bool:
     """Solve cases into a file or a folder of shards.
 
@@ -59,6 +60,8 @@ def solve_cases(
         Noted in the files.
     compress
         Whether to deflate the files; see `store.save`.
+    scheduler
+        Who runs the workers, see `workers.run_tasks`.
 
     Returns
     -------
@@ -86,6 +89,7 @@ def solve_cases(
         shard=shard,
         shard_size=shard_size,
         compress=compress,
+        scheduler=scheduler,
     )
 
 
@@ -141,6 +145,7 @@ def _make_shards(
     shard: tuple[int, int],
     shard_size: int,
     compress: bool,
+    scheduler: str = "processes",
 ) -> bool:
     samples = cases.sizes["sample"]
     single = output.suffix == ".nc"
@@ -158,17 +163,21 @@ def _make_shards(
         "shard_size": shard_size,
         "samples": samples,
         "config": config,
+        "made_by": _makers(config),
         "cases": store.fingerprint(inputs),
     }
+    if single and store.is_made(output, manifest):
+        return True
+    attributes = {**attributes, store.MADE_FROM: json.dumps(manifest, sort_keys=True)}
     _claim(folder, manifest, hidden=single)
     todo = [t for t in tasks[shard[0] - 1 :: shard[1]] if not _done(folder, t)]
     try:
         outcomes = list(
-            _work_through(Job(inputs, work, folder, attributes, compress), todo, workers)
+            _work_through(Job(inputs, work, folder, attributes, compress), todo, workers, scheduler)
         )
         if outcomes and all(len(o.failed) == o.samples for o in outcomes):
             for task in todo:
-                store.shard_path(folder, task.number).unlink(missing_ok=True)
+                integrity.remove(store.shard_path(folder, task.number))
             number, text = next(iter(outcomes[0].failed.items()))
             raise CrystalsimError(f"all samples failed; sample {number}: {text}")
     finally:
@@ -198,28 +207,42 @@ def _claim(folder: Path, manifest: dict[str, Any], *, hidden: bool) -> None:
             raise StoreError(f"{folder}: a folder that is not empty and holds no {store.MANIFEST}")
         store.make_folder(folder)
         store.write_text(folder / store.MANIFEST, json.dumps(manifest, indent=1))
+    integrity.remove_stale(folder)
 
 
 def _done(folder: Path, task: Task) -> bool:
-    """Whether a shard is there and readable; a damaged one is named and made again."""
+    """Whether a shard is there and whole; a damaged one is named and made again."""
     path = store.shard_path(folder, task.number)
     if not path.is_file():
+        return False
+    if integrity.is_sealed(path):
+        if integrity.is_intact(path):
+            return True
+        logger.warning("%s: damaged, its checksum differs; making it again", path)
         return False
     try:
         whole = store.read_file(path).sizes.get("sample") == task.last - task.first
     except StoreError as error:
         logger.warning("%s; making it again", error)
         return False
+    if whole:
+        integrity.seal(path)
     return whole
 
 
-def _work_through(job: Job, tasks: list[Task], workers: int) -> Iterator[Outcome]:
+def _makers(config: dict[str, Any]) -> str:
+    """Distribution and version of each plugin that a configuration names."""
+    entries = [registry().lookup(kind, table["plugin"]) for kind, table in config.items()]
+    return ", ".join(f"{entry.distribution} {entry.version}" for entry in entries)
+
+
+def _work_through(job: Job, tasks: list[Task], workers: int, scheduler: str) -> Iterator[Outcome]:
     if not tasks:
         return
     total = sum(task.last - task.first for task in tasks)
     description = "solving" if isinstance(job.work, _Solve) else "predicting"
     with progress(total=total, description=description, unit="sample") as bar:
-        for outcome in run_tasks(job, tasks, workers):
+        for outcome in run_tasks(job, tasks, workers, scheduler):
             bar.update(outcome.samples)
             yield outcome
 

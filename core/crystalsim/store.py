@@ -18,9 +18,32 @@ import numpy as np
 import xarray as xr
 
 from . import __version__, schema
+from .config import differences
 from .errors import SchemaError, StoreError
+from .integrity import aside, write_text
+from .log import logger
+
+__all__ = [
+    "MADE_FROM",
+    "MANIFEST",
+    "concatenate",
+    "fingerprint",
+    "is_made",
+    "load",
+    "make_folder",
+    "open",
+    "open_parts",
+    "provenance",
+    "read_file",
+    "read_manifest",
+    "save",
+    "shard_path",
+    "write_text",
+]
 
 MANIFEST = "manifest.json"
+MADE_FROM = "crystalsim_made_from"
+"""Attribute of a file that says, as JSON, what decides its contents."""
 
 
 def provenance(
@@ -83,19 +106,6 @@ def make_folder(folder: Path) -> None:
         raise StoreError(f"{folder}: cannot be made: {error.strerror}") from None
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file aside and rename it."""
-    aside = path.with_name(f".{path.name}.tmp-{os.getpid()}")
-    try:
-        aside.write_text(text, encoding="utf-8")
-        aside.replace(path)
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be written: {error.strerror}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            aside.unlink()
-
-
 def save(dataset: xr.Dataset, path: str | Path, *, compress: bool = True) -> None:
     """Write a dataset to one netCDF file, aside first and then renamed.
 
@@ -126,17 +136,50 @@ def save(dataset: xr.Dataset, path: str | Path, *, compress: bool = True) -> Non
             encoding[name] |= {"chunksizes": chunks}
             if compress:
                 encoding[name] |= {"zlib": True, "complevel": 1, "shuffle": True}
-    aside = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    hidden = aside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        dataset.drop_encoding().to_netcdf(aside, engine="netcdf4", encoding=encoding)
-        aside.replace(path)
+        dataset.drop_encoding().to_netcdf(hidden, engine="netcdf4", encoding=encoding)
+        hidden.replace(path)
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise StoreError(f"{path}: cannot be written: {reason}") from None
     finally:
         with contextlib.suppress(OSError):
-            aside.unlink()
+            hidden.unlink()
+
+
+def is_made(path: Path, manifest: Mapping[str, Any]) -> bool:
+    """Whether a file is there already and was made from the same.
+
+    Parameters
+    ----------
+    path
+        A netCDF file.
+    manifest
+        All that decides its contents; its attribute `MADE_FROM`, as JSON.
+
+    Raises
+    ------
+    StoreError
+        If it was made from something else; the message names what differs.
+    """
+    if not path.is_file():
+        return False
+    try:
+        with xr.open_dataset(path, engine="netcdf4") as dataset:
+            old = json.loads(dataset.attrs.get(MADE_FROM, "{}"))
+    except Exception as error:  # see `read_file`
+        logger.warning("%s: damaged, making it again (%s)", path, " ".join(str(error).split()))
+        return False
+    if old != json.loads(json.dumps(manifest)):
+        changed = "; ".join(differences(old, manifest)) if old else "it does not say what it is"
+        raise StoreError(
+            f"{path} is there already and holds other results ({changed}); remove it or choose "
+            "another --output"
+        )
+    logger.info("%s is there already", path)
+    return True
 
 
 def open(path: str | Path, kind: str | None = None) -> xr.Dataset:
@@ -212,11 +255,46 @@ def read_file(path: Path) -> xr.Dataset:
     if not path.is_file():
         raise StoreError(f"{path}: no such file")
     try:
-        return xr.load_dataset(path, engine="netcdf4").drop_encoding()
+        with xr.open_dataset(path, engine="netcdf4") as dataset:
+            size = sum(variable.nbytes for variable in dataset.variables.values())
+            if size <= _memory():
+                return dataset.load().drop_encoding()
     except Exception as error:
         # netCDF4, HDF5 and xarray raise a dozen types here, all meaning a file that is no good.
         text = " ".join(str(error).split())
         raise StoreError(f"{path}: not a readable netCDF file: {text}") from None
+    # A few damaged or malicious bytes can declare any size.
+    raise StoreError(
+        f"{path}: {size / 1e9:.3g} GB when read, of {_memory() / 1e9:.3g} GB of memory; expected "
+        "shards of a folder that are read one by one"
+    )
+
+
+def _memory() -> float:
+    """Memory that one dataset may take: the machine's [B]."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):  # not on this system
+        return 64e9
+
+
+def load(part: xr.Dataset) -> xr.Dataset:
+    """Read a lazy part, or some samples of it, into memory.
+
+    Raises
+    ------
+    StoreError
+        If its file is damaged.
+    """
+    source = next(
+        (str(v.encoding["source"]) for v in part.variables.values() if "source" in v.encoding),
+        "a file",
+    )
+    try:
+        return part.load()
+    except Exception as error:  # see `read_file`
+        text = " ".join(str(error).split())
+        raise StoreError(f"{source}: damaged: {text}") from None
 
 
 def shard_path(folder: Path, number: int) -> Path:

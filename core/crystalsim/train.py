@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,8 +13,9 @@ import numpy as np
 import xarray as xr
 
 from . import store
-from .checkpoints import save_model
-from .config import split_plugin
+from .cases import cases_only
+from .checkpoints import MODEL, TRAINING, save_model
+from .config import differences, split_plugin
 from .errors import StoreError
 from .grid import Grid
 from .log import logger
@@ -67,10 +69,17 @@ def train_model(
     xarray.Dataset
         History on (epoch), with ``training_time`` [s] in its attributes; also written to
         `history.nc` in the folder.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds a training of other options or data; the message names what differs.
     """
     name, options = split_plugin("model", table)
+    if _claim(folder, {"plugin": name, **options}, training, validation, seed):
+        logger.info("%s: trained already", folder)
+        return store.read_file(folder / "history.nc")
     model = build("model", name, options)
-    store.make_folder(folder)
     hook = functools.partial(registry().broadcast, "crystalsim_epoch_finished", run=run or folder)
     start = time.perf_counter()
     history = model.fit(
@@ -94,6 +103,37 @@ def train_model(
     return history
 
 
+def _claim(
+    folder: Path,
+    table: Mapping[str, Any],
+    training: Sequence[xr.Dataset],
+    validation: Sequence[xr.Dataset],
+    seed: int,
+) -> bool:
+    """Take the folder for this training; whether it is done already."""
+    manifest = {
+        "model": dict(table),
+        "training": [store.fingerprint(cases_only(part)) for part in training],
+        "validation": [store.fingerprint(cases_only(part)) for part in validation],
+        "seed": seed,
+    }
+    store.make_folder(folder)
+    path = folder / TRAINING
+    if path.is_file():
+        try:
+            old = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{path}: damaged: {error}") from None
+        if old != json.loads(json.dumps(manifest)):
+            raise StoreError(
+                f"{folder} holds a training of something else "
+                f"({'; '.join(differences(old, manifest))}); choose another --output"
+            )
+    elif is_chief():
+        store.write_text(path, json.dumps(manifest, indent=1))
+    return (folder / MODEL).is_file() and (folder / "history.nc").is_file()
+
+
 def _all_usable(parts: Sequence[xr.Dataset]) -> list[xr.Dataset]:
     """Leave out samples that did not converge, and parts that have no others."""
     kept = [part for part in parts if part["converged"].values.any()]
@@ -107,4 +147,4 @@ def _for_model(model: Any, parts: list[xr.Dataset]) -> xr.Dataset | list[xr.Data
     grids = {Grid.from_dataset(part) for part in parts}
     if getattr(model, "streams", False) or len(grids) > 1:
         return parts
-    return store.concatenate([part.load() for part in parts])
+    return store.concatenate([store.load(part) for part in parts])

@@ -10,8 +10,8 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from . import schema, store
+from . import integrity, schema, store
 from .errors import CrystalsimError, OptionError, SchemaError
 from .solutions import make_solutions
 
@@ -75,19 +75,72 @@ class Job(NamedTuple):
         return part, self.work, path, self.attributes, self.compress
 
 
-def run_tasks(job: Job, tasks: list[Task], workers: int) -> Iterator[Outcome]:
+def run_tasks(
+    job: Job, tasks: list[Task], workers: int, scheduler: str = "processes"
+) -> Iterator[Outcome]:
     """Make shards, in several processes if there is more than one worker and one shard.
+
+    Parameters
+    ----------
+    job, tasks
+        What to make.
+    workers
+        Processes on this machine.
+    scheduler
+        ``"processes"``, or ``"local"`` or the address of a Dask scheduler, see `dask_workers`.
 
     Raises
     ------
     CrystalsimError
         If a worker process dies.
     """
-    if workers > 1 and len(tasks) > 1:
+    if scheduler != "processes":
+        from .dask_workers import run_on_dask
+
+        yield from run_on_dask(job, tasks, workers, scheduler)
+    elif workers > 1 and len(tasks) > 1:
         yield from _in_processes(job, tasks, workers)
     else:
         for task in tasks:
             yield make_shard(*job.arguments(task))
+
+
+def windowed(
+    submit: Callable[[Task], Any],
+    wait: Callable[[set[Any]], tuple[set[Any], set[Any]]],
+    tasks: Iterable[Task],
+    ahead: int,
+) -> Iterator[Outcome]:
+    """Give outcomes as they come, with so many tasks handed out at a time: memory stays bounded.
+
+    Parameters
+    ----------
+    submit
+        Hands a task out and gives its future.
+    wait
+        Waits for one of some futures to end; gives those that have and those that have not.
+    tasks
+        What to hand out.
+    ahead
+        Tasks at a time.
+    """
+    pending: set[Any] = set()
+    for task in tasks:
+        pending.add(submit(task))
+        if len(pending) >= ahead:
+            done, pending = wait(pending)
+            yield from (future.result() for future in done)
+    while pending:
+        done, pending = wait(pending)
+        yield from (future.result() for future in done)
+
+
+def worker_died() -> CrystalsimError:
+    """Error for a worker that is gone."""
+    return CrystalsimError(
+        "a worker process died (killed, or out of memory); run the same command again to go on "
+        "from what is done"
+    )
 
 
 def _in_processes(job: Job, tasks: list[Task], workers: int) -> Iterator[Outcome]:
@@ -95,16 +148,14 @@ def _in_processes(job: Job, tasks: list[Task], workers: int) -> Iterator[Outcome
     with _one_thread_each():
         pool = ProcessPoolExecutor(min(workers, len(tasks)), context, _start_worker)
         try:
-            futures: list[Future[Outcome]] = [
-                pool.submit(make_shard, *job.arguments(task)) for task in tasks
-            ]
-            for future in as_completed(futures):
-                yield future.result()
+            yield from windowed(
+                lambda task: pool.submit(make_shard, *job.arguments(task)),
+                lambda pending: wait(pending, return_when=FIRST_COMPLETED),
+                tasks,
+                2 * workers,
+            )
         except BrokenProcessPool:
-            raise CrystalsimError(
-                "a worker process died (killed, or out of memory); run the same command again to "
-                "go on from what is done"
-            ) from None
+            raise worker_died() from None
         except BaseException:  # also Ctrl-C: do not wait for the shards in hand
             for child in multiprocessing.active_children():
                 child.terminate()
@@ -158,6 +209,7 @@ def make_shard(
             made, failed = _one_by_one(cases, work)
     made = made.assign_attrs({**made.attrs, **attributes})
     store.save(made, path, compress=compress)
+    integrity.seal(path)
     converged = made["converged"].values.astype(bool)
     unconverged = [n for n, good in zip(_ids(cases), converged, strict=True) if not good]
     return Outcome(cases.sizes["sample"], failed, [n for n in unconverged if n not in failed])

@@ -50,6 +50,8 @@ def _describe_trained(folder: str) -> None:
         click.echo(f"parameters: {parameters}")
     if reach := getattr(model, "reach", None):
         click.echo(f"trained for: {reach}")
+    if weights := table.pop("weights", None):
+        click.echo(f"weights: {weights}")
     click.echo("Options:" if table else "No options.")
     for option, value in table.items():
         click.echo(f"  {option} = {value}")

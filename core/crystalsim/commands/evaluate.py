@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..config import DEFAULTS
 from .common import configured, output_option, tables
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 @click.command(
@@ -47,14 +51,13 @@ def command(
     }
     from .. import store
     from ..measurements import is_measurement, read_measurement, score_measurement
-    from ..pipeline import score
     from ..scores import summarise
 
     found = store.open(prediction, "solutions")
     if is_measurement(reference):
         results = {"measurement": score_measurement(read_measurement(reference), found)}
     else:
-        results = score(store.open(reference, "solutions"), found, options)
+        results = _scores(store.open(reference, "solutions"), found, options, output)
     for name, scores in results.items():
         heads = ("mean", "95 % interval", "p95", "worst", "in sample")
         widths = (11, 24, 11, 11, 11)
@@ -65,7 +68,38 @@ def command(
             shown = f"{values['mean']:11.4g}{f'{low:.4g} .. {high:.4g}':>24}"
             shown += f"{values['p95']:11.4g}{values['worst']:11.4g}{values['worst_sample']:11.0f}"
             click.echo(f"  {metric:36}{shown}")
-        if output:
-            store.save(scores, output / f"{name.replace('/', '-')}.nc")
+        if output and not (path := _path(output, name)).is_file():
+            store.save(scores, path)
     if output:
         click.echo(f"scores of each sample: {output}")
+
+
+def _path(folder: Path, evaluator: str) -> Path:
+    return folder / f"{evaluator.replace('/', '-')}.nc"
+
+
+def _scores(
+    reference: xr.Dataset,
+    prediction: xr.Dataset,
+    evaluators: dict[str, dict[str, Any]],
+    output: Path | None,
+) -> dict[str, xr.Dataset]:
+    """Scores by evaluator: those that the folder holds already, and new ones."""
+    import json
+
+    from .. import store
+    from ..pipeline import score
+
+    both = {"reference": reference, "prediction": prediction}
+    inputs = {n: store.fingerprint(d[["velocity_x", "velocity_z"]]) for n, d in both.items()}
+    found = {}
+    for name, options in evaluators.items():
+        manifest = {"kind": "scores", "config": {"evaluator": {name: options}}, **inputs}
+        if output and store.is_made(_path(output, name), manifest):
+            found[name] = store.open(_path(output, name), "scores")
+            continue
+        for scores in score(reference, prediction, {name: options}).values():
+            found[name] = scores.assign_attrs({store.MADE_FROM: json.dumps(manifest)})
+            if output:
+                store.save(found[name], _path(output, name))
+    return found

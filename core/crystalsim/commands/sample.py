@@ -30,13 +30,20 @@ def command(
     seed: int | None,
     output: Path,
 ) -> None:
-    """Draw cases: where the crystals are and what they are made of."""
+    """Draw cases: where the crystals are and what they are made of.
+
+    A file that was made by the same command is kept; one that holds something else is not touched.
+    """
     given = tables(config_file, assignments)
     table = plugin_table("sampler", sampler, given)
     from .. import pipeline, store
 
-    cases = pipeline.draw_cases(table, count, chosen_seed(seed, given))
-    store.save(cases, output)
+    chosen = chosen_seed(seed, given)
+    if store.is_made(output, pipeline.cases_manifest(table, count, chosen)):
+        cases = store.open(output, "cases")
+    else:
+        cases = pipeline.draw_cases(table, count, chosen)
+        store.save(cases, output)
     counts = cases["crystal_count"].values
     click.echo(
         f"{output}: {cases.sizes['sample']} samples of {counts.min()}-{counts.max()} crystals on "

@@ -14,13 +14,20 @@ from .common import compress_option, configured, output_option, plugin_table, ta
     "solve",
     epilog="\b\nExamples:\n  crystalsim solve cases.nc --solver builtin --output solutions.nc\n"
     "  crystalsim solve cases.nc -o solver.tolerance=1e-6 --output solutions.nc\n"
-    "  crystalsim solve cases.nc --shard 3/20 --output solutions    # one task of a job array",
+    "  crystalsim solve cases.nc --shard 3/20 --output solutions    # one task of a job array\n"
+    "  crystalsim solve cases.nc --scheduler tcp://10.0.0.1:8786 --output solutions",
 )
 @click.argument("cases", type=click.Path(path_type=Path))
 @click.option("--solver", help="Solver plugin [builtin].")
 @configured
 @output_option("File (.nc), or folder of shards for many samples.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes [all cores].")
+@click.option(
+    "--scheduler",
+    default="processes",
+    show_default=True,
+    help="Who runs the workers: processes, or Dask on this machine (local) or at tcp://HOST:PORT.",
+)
 @click.option("--shard", default="1/1", metavar="I/N", help="Make every N-th shard from the I-th.")
 @compress_option
 @click.option("--shard-size", type=click.IntRange(min=1), help="Samples in a shard [64].")
@@ -31,6 +38,7 @@ def command(
     assignments: tuple[str, ...],
     output: Path,
     workers: int | None,
+    scheduler: str,
     shard: str,
     shard_size: int | None,
     compress: bool,
@@ -57,6 +65,7 @@ def command(
         shard_size=shard_size or SHARD_SIZE,
         seed=None if seed is None else int(seed),
         compress=compress,
+        scheduler=scheduler,
     )
     left = "" if complete else " (other shards are still missing)"
     click.echo(f"{output}: {dataset.sizes['sample']} samples{left}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..errors import StoreError
+from ..integrity import aside
 from ..log import logger
 
 _BLOCK = 1024
@@ -17,11 +20,24 @@ _BLOCK = 1024
 
 
 def save_state(state: Mapping[str, Any], path: Path) -> None:
-    """Write tensors and plain values aside and rename, so that a file is whole or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.tmp")
-    torch.save(dict(state), aside)
-    aside.replace(path)
+    """Write tensors and plain values aside and rename, so that a file is whole or not there.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written, as on a full disk.
+    """
+    hidden = aside(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(dict(state), hidden)
+        hidden.replace(path)
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
+        raise StoreError(f"{path}: cannot be written: {reason}") from None
+    finally:
+        with contextlib.suppress(OSError):
+            hidden.unlink()
 
 
 def load_state(path: Path, mark: str) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ import xarray as xr
 from ..grid import Grid
 from ..log import logger
 from ..progress import progress
+from ..store import load
 from .batches import Batch, prepare
 
 Spacing = tuple[float, float]
@@ -102,7 +103,7 @@ def _chunks(parts: Sequence[xr.Dataset]) -> Iterator[Callable[[], xr.Dataset]]:
     for part in parts:
         for start in range(0, part.sizes["sample"], _CHUNK):
             chosen = slice(start, start + _CHUNK)
-            yield lambda part=part, chosen=chosen: part.isel(sample=chosen).load()  # type: ignore[misc]
+            yield lambda part=part, chosen=chosen: load(part.isel(sample=chosen))  # type: ignore[misc]
 
 
 def _tensor(shape: tuple[int, ...], stem: Path | None, field: str) -> torch.Tensor:

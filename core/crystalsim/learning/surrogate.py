@@ -28,6 +28,7 @@ from .heads import OUTPUTS, Flow, flow
 from .options import SurrogateOptions
 from .products import to_fields
 from .reach import Reach
+from .state import save_state
 from .streaming import Spacing, hold_on_device, make_groups
 from .training import Trainer, choose_device
 
@@ -192,9 +193,7 @@ class TorchSurrogate:
             "options": dataclasses.asdict(self.options),
             "reach": self.reach._asdict() if self.reach else None,
         }
-        aside = folder / ".weights.pt.tmp"
-        torch.save(self.network.state_dict(), aside)
-        aside.replace(folder / "weights.pt")
+        save_state(self.network.state_dict(), folder / "weights.pt")
         write_text(folder / "config.json", json.dumps(config, indent=2))
 
     @classmethod

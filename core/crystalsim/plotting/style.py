@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, ParamSpec
@@ -18,6 +17,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import ArrayLike
 
 from ..errors import StoreError
+from ..integrity import aside
 
 P = ParamSpec("P")
 
@@ -153,13 +153,13 @@ def save_figure(figure: Figure, path: str | Path, *, resolution: int = 200) -> N
             f"{path}: '{path.suffix}' is no format of figures; expected one of "
             + ", ".join(f".{name}" for name in sorted(known))
         )
-    aside = path.with_name(f".{path.stem}.tmp-{os.getpid()}{path.suffix}")
+    hidden = aside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(aside, dpi=resolution, format=form, bbox_inches="tight")
-        aside.replace(path)
+        figure.savefig(hidden, dpi=resolution, format=form, bbox_inches="tight")
+        hidden.replace(path)
     except OSError as error:
         raise StoreError(f"{path}: cannot be written: {error.strerror}") from None
     finally:
         with contextlib.suppress(OSError):
-            aside.unlink()
+            hidden.unlink()

@@ -8,6 +8,7 @@ of neighbouring processes share a layer.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
@@ -56,17 +57,13 @@ def read_step(index: Path) -> Nodes:
         raise LamemError(f"{index}: not the index of a rectilinear grid")
     whole = _extent(grid, "WholeExtent", index)
     sizes = [high - low + 1 for low, high in whole]
+    pieces = [_piece(piece, whole, index) for piece in grid.findall("Piece")]
+    # Nothing is allocated that the pieces do not hold: an index can declare any size.
+    if math.prod(sizes) > sum(math.prod(shape) for _, _, shape, _ in pieces):
+        raise LamemError(f"{index}: its pieces do not cover the grid")
     positions = [np.full(size, np.nan) for size in sizes]
     fields: dict[str, Array] = {}
-    for piece in grid.findall("Piece"):
-        path = index.parent / Path(piece.get("Source", "")).name
-        here = _extent(piece, "Extent", index)
-        part = tuple(
-            slice(low - first, high - first + 1)
-            for (low, high), (first, _) in zip(here, whole, strict=True)
-        )
-        shape = tuple(high - low + 1 for low, high in reversed(here))
-        arrays = _read_piece(path)
+    for path, part, shape, arrays in pieces:
         for axis, name in enumerate("xyz"):
             positions[axis][part[axis]] = _take(arrays, name, shape[2 - axis : 3 - axis], path)
         for name in arrays:
@@ -75,10 +72,40 @@ def read_step(index: Path) -> Nodes:
             values = _take(arrays, name, shape, path)
             if name not in fields:
                 fields[name] = np.full((*sizes[::-1], *values.shape[3:]), np.nan)
+            if fields[name].shape[3:] != values.shape[3:]:
+                raise LamemError(f"{path}: '{name}' has other components than in other pieces")
             fields[name][part[::-1]] = values
     if not fields or any(np.isnan(axis).any() for axis in positions):
         raise LamemError(f"{index}: its pieces do not cover the grid")
     return Nodes(positions[0], positions[1], positions[2], fields)
+
+
+class _Piece(NamedTuple):
+    """One file: where it lies, its nodes (z, y, x), components and values of its arrays."""
+
+    path: Path
+    part: tuple[slice, ...]
+    shape: tuple[int, ...]
+    arrays: dict[str, tuple[int, Array]]
+
+
+def _piece(element: ElementTree.Element, whole: list[tuple[int, int]], index: Path) -> _Piece:
+    path = index.parent / Path(element.get("Source", "")).name
+    here = _extent(element, "Extent", index)
+    for (low, high), (first, last) in zip(here, whole, strict=True):
+        if not first <= low <= high <= last:
+            raise LamemError(f"{index}: the piece {path.name} reaches beyond the grid")
+    part = tuple(
+        slice(low - first, high - first + 1)
+        for (low, high), (first, _) in zip(here, whole, strict=True)
+    )
+    shape = tuple(high - low + 1 for low, high in reversed(here))
+    arrays = _read_piece(path)
+    for axis, name in enumerate("xyz"):
+        _take(arrays, name, shape[2 - axis : 3 - axis], path)
+    for name in set(arrays) - set("xyz"):
+        _take(arrays, name, shape, path)
+    return _Piece(path, part, shape, arrays)
 
 
 def _take(
@@ -89,9 +116,10 @@ def _take(
         raise LamemError(f"{path}: holds no array '{name}'")
     components, values = arrays[name]
     full = shape if components == 1 else (*shape, components)
-    if values.size != np.prod(full):
+    if values.size != math.prod(full):
         raise LamemError(
-            f"{path}: '{name}' holds {values.size} numbers; expected {np.prod(full)} for the extent"
+            f"{path}: '{name}' holds {values.size} numbers; expected {math.prod(full)} for the "
+            "extent"
         )
     return values.reshape(full)
 
@@ -111,20 +139,27 @@ def _read_piece(path: Path) -> dict[str, tuple[int, Array]]:
         name = array.get("Name", "")
         if array.get("type") != "Float32" or array.get("format") != "appended":
             raise LamemError(f"{path}: '{name}': expected appended data of type Float32")
-        first = start + int(array.get("offset", "0"))
+        first = start + _integer(array, "offset", "0", path)
         count = int.from_bytes(content[first : first + 8], "little")
         if first + 8 + count > len(content) or count % 4:
             raise LamemError(f"{path}: cut off within '{name}'")
         values = np.frombuffer(content, "<f4", count // 4, first + 8).astype(np.float64)
-        arrays[name] = int(array.get("NumberOfComponents", "1")), values
+        arrays[name] = _integer(array, "NumberOfComponents", "1", path), values
     return arrays
+
+
+def _integer(element: ElementTree.Element, key: str, default: str, path: Path) -> int:
+    text = element.get(key, default)
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise LamemError(f"{path}: {key} = '{text[:40]}': expected a number from 0")
+    return int(text)
 
 
 def _extent(element: ElementTree.Element, key: str, path: Path) -> list[tuple[int, int]]:
     """First and last node in x, y and z."""
     numbers = element.get(key, "").split()
-    if len(numbers) != 6 or not all(number.isdigit() for number in numbers):
-        raise LamemError(f"{path}: {key} = '{' '.join(numbers)}': expected six numbers")
+    if len(numbers) != 6 or not all(n.isascii() and n.isdigit() and len(n) < 10 for n in numbers):
+        raise LamemError(f"{path}: {key} = '{' '.join(numbers)[:80]}': expected six numbers")
     x_low, x_high, y_low, y_high, z_low, z_high = map(int, numbers)
     return [(x_low, x_high), (y_low, y_high), (z_low, z_high)]
 
@@ -132,7 +167,7 @@ def _extent(element: ElementTree.Element, key: str, path: Path) -> list[tuple[in
 def _parse(text: bytes, path: Path) -> ElementTree.Element:
     try:
         return ElementTree.fromstring(text)
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, ValueError, LookupError) as error:  # also odd encodings
         raise LamemError(f"{path}: damaged: {error}") from None
 
 
