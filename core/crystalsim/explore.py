@@ -17,15 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from .config import differences
 from .errors import CrystalsimError, StoreError
-from .exploration import Exploration, Outcome, Span, best_outcome, label, read_exploration
+from .exploration import Exploration, Outcome, Span, best_outcome, label
 from .locks import locked
 from .log import log_file, logger
 from .options import read_toml, to_toml
 
 if TYPE_CHECKING:
     import optuna
-
-__all__ = ["explore", "read_exploration", "summary_text"]
 
 HEARTBEAT = 10
 """Seconds between signs of life of a trial."""
@@ -68,12 +66,14 @@ def explore(exploration: Exploration, folder: Path, *, workers: int = 1) -> list
     CrystalsimError
         If Optuna is not installed, or as many trials failed as were to be finished.
     """
-    _optuna()
+    _check_optuna()
+    import optuna
+
     _claim(exploration, folder)
     with log_file(folder / "explore.log"), warnings.catch_warnings():
         # Heartbeats are "experimental" in every version of Optuna that has them.
         warnings.filterwarnings("ignore", module="optuna")
-        warnings.filterwarnings("ignore", category=_optuna().exceptions.ExperimentalWarning)
+        warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
         return _Search(exploration, folder, workers).run()
 
 
@@ -89,7 +89,7 @@ def summary_text(exploration: Exploration, outcomes: Sequence[Outcome]) -> str:
     return "\n".join(lines)
 
 
-def _optuna() -> Any:
+def _check_optuna() -> None:
     try:
         import optuna
     except ImportError:
@@ -97,7 +97,6 @@ def _optuna() -> Any:
             "explorations need Optuna: pip install 'crystalsim[explore]'"
         ) from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # trials are told of here, by name
-    return optuna
 
 
 def _claim(exploration: Exploration, folder: Path) -> None:
@@ -150,7 +149,8 @@ class _Search:
         return outcomes
 
     def _open_study(self) -> optuna.Study:
-        optuna = _optuna()
+        import optuna
+
         again = optuna.storages.RetryHeartbeatStaleTrialCallback(
             max_retry=RETRIES, inherit_intermediate_values=True
         )
@@ -164,7 +164,7 @@ class _Search:
             heartbeat_stale_trial_callback=again,
         )
         few = min(5, max(1, self.exploration.trials // 4))
-        study: optuna.Study = optuna.create_study(
+        return optuna.create_study(
             storage=storage,
             study_name="exploration",
             direction="maximize" if self.exploration.larger_is_better else "minimize",
@@ -172,11 +172,11 @@ class _Search:
             pruner=optuna.pruners.MedianPruner(n_startup_trials=few, n_warmup_steps=2),
             load_if_exists=True,
         )
-        return study
 
     def _next_trial(self) -> bool:
         """Run a trial or wait a moment; False if enough are finished."""
-        optuna = _optuna()
+        import optuna
+
         states = optuna.trial.TrialState
         held = contextlib.ExitStack()
         with held:
@@ -206,18 +206,15 @@ class _Search:
         So that a process that goes on, or joins, does not draw the first trials again.
         """
         import numpy as np
+        import optuna
 
-        optuna = _optuna()
         seed = int(np.random.SeedSequence((self.seed, existing)).generate_state(1)[0])
         startup = min(10, max(2, self.exploration.trials // 3))
-        sampler: optuna.samplers.BaseSampler = optuna.samplers.TPESampler(
-            seed=seed, n_startup_trials=startup, constant_liar=True
-        )
-        return sampler
+        return optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup, constant_liar=True)
 
     def _run_trial(self, held: contextlib.ExitStack) -> None:
         """Run one trial; the lock is held until its options are drawn."""
-        optuna = _optuna()
+        import optuna
 
         def objective(trial: optuna.Trial) -> float:
             parameters = {key: self._suggest(trial, key) for key in self.exploration.search}
@@ -243,15 +240,18 @@ class _Search:
         try:
             self.study.optimize(objective, n_trials=1, catch=(CrystalsimError, MemoryError))
         except KeyboardInterrupt:
-            self._put_back()
+            held.close()
+            with locked(self.folder / "study.lock"):
+                self._put_back()
             raise
         except optuna.exceptions.UpdateFinishedTrialError:
             logger.warning("a trial without signs of life was taken over by another process")
 
     def _put_back(self) -> None:
         """Queue the trial that Ctrl-C stopped, so that it goes on when somebody does."""
-        optuna = _optuna()
-        # Others run trials too, but theirs are not failed without an error and without a heir.
+        import optuna
+
+        # Those of others that are stopped at the same time are put back by whoever is first.
         trials = self.study.get_trials()
         heirs = {n for t in trials for n in t.system_attrs.get("retry_history", [])}
         again = optuna.storages.RetryHeartbeatStaleTrialCallback(inherit_intermediate_values=True)
@@ -263,7 +263,7 @@ class _Search:
     def _suggest(self, trial: optuna.Trial, key: str) -> Any:
         dimension = self.exploration.search[key]
         if not isinstance(dimension, Span):
-            values = {label(value): value for value in dimension}
+            values: dict[Any, Any] = {label(value): value for value in dimension}
             return values[trial.suggest_categorical(key, list(values))]
         low, high, log, step = dimension
         if isinstance(low, int) and isinstance(high, int):
@@ -273,8 +273,10 @@ class _Search:
     def _after(self, trial: optuna.Trial, epoch: int, error: float | None, last: bool) -> None:
         """Report an epoch, and end a poor trial; one that is trained anyway is also judged."""
         trial.set_user_attr("epochs", epoch)
+        import optuna
+
         if error is None:
             return
         trial.report(-error if self.exploration.larger_is_better else error, epoch)
         if not last and trial.should_prune():
-            raise _optuna().TrialPruned
+            raise optuna.TrialPruned

@@ -26,7 +26,8 @@ def command(file: Path, workers: int | None, output: Path | None) -> None:
     again goes on where it was stopped. `crystalsim.explore` describes the file. Needs Optuna:
     pip install 'crystalsim[explore]'.
     """
-    from ..explore import explore, read_exploration, summary_text
+    from ..exploration import read_exploration
+    from ..explore import explore, summary_text
 
     exploration = read_exploration(file)
     folder = output or Path("runs") / file.stem

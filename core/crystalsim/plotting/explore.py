@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def plot_trials(outcomes: Sequence[Outcome], metric: str, *, larger: bool = False) -> Figure:
     """Draw the value of each trial, and the best so far.
 
-    Trials that were ended early are at the last error that their training had.
+    Trials that were ended early are at the last error of their training where that is the metric.
 
     Parameters
     ----------
@@ -49,10 +49,11 @@ def plot_trials(outcomes: Sequence[Outcome], metric: str, *, larger: bool = Fals
         [*numbers, end], [*best, best[-1]], where="post", color=MODELS[1], lw=1.4, label="best"
     )
     axes.plot(numbers, values, "o", color=MODELS[0], ms=5, label="complete")
-    # Errors while training say nothing beside a score that is better the larger it is.
-    if cut and not larger:
+    if metric != "relative_l2":  # what the training's error is; no other score compares to it
+        cut = []
+    if cut:
         axes.plot(*np.array(cut).T, "x", color="0.55", ms=5, label="ended early")
-    every = [value for _, value in [*done, *([] if larger else cut)]]
+    every = [value for _, value in [*done, *cut]]
     if min(every) > 0 and max(every) > 2 * min(every):
         logarithmic(axes)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
