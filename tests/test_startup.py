@@ -11,7 +11,7 @@ import pytest
 
 from crystalsim.cli import COMMANDS
 
-HEAVY = ("torch", "numpy", "scipy", "xarray", "netCDF4", "matplotlib", "pandas")
+HEAVY = ("torch", "numpy", "scipy", "xarray", "netCDF4", "matplotlib", "pandas", "optuna")
 
 PROBE = f"""
 import sys
@@ -40,6 +40,7 @@ print("STATUS", status, "LOADED", *loaded)
         (["sample", "--output", "cases.nc", "-o", "sampler.radios=50"], 2),
         (["solve", "cases.nc", "--output", "solutions.nc", "-o", "solver.average=median"], 2),
         (["train", "solutions.nc", "--output", "folder", "-o", "model.epochs=0"], 2),
+        (["explore", "none.toml"], 2),
         (["evaluate", "a.nc", "b.nc", "--evaluator", "feilds"], 2),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -24,6 +24,7 @@ COMMANDS = {
     "export": "Write VTK, CSV or LaTeX for other tools.",
     "report": "Write a page of HTML about a run.",
     "study": "Train once, test on many kinds of samples.",
+    "explore": "Search options for the best of many trials.",
     "verify": "Look for damaged and missing files.",
     "plugins": "List what is installed.",
     "describe": "Show what a plugin does and its options.",

@@ -16,6 +16,7 @@ from . import store
 from .cases import cases_only
 from .checkpoints import MODEL, TRAINING, save_model
 from .config import differences, split_plugin
+from .contracts import OnEpoch
 from .errors import StoreError
 from .grid import Grid
 from .log import logger
@@ -48,6 +49,7 @@ def train_model(
     *,
     seed: int,
     run: Path | None = None,
+    on_epoch: OnEpoch | None = None,
 ) -> xr.Dataset:
     """Train a model into a folder, or finish the training that was cut off there.
 
@@ -63,6 +65,8 @@ def train_model(
         Fixes initial weights and the order of the data.
     run
         Folder of the run that plugins are told of; the model's if None.
+    on_epoch
+        Called after each epoch, when plugins have been told; what it raises ends the training.
 
     Returns
     -------
@@ -81,11 +85,17 @@ def train_model(
         return store.read_file(folder / "history.nc")
     model = build("model", name, options)
     hook = functools.partial(registry().broadcast, "crystalsim_epoch_finished", run=run or folder)
+
+    def after(epoch: int, metrics: Mapping[str, float]) -> None:
+        hook(epoch=epoch, metrics=metrics)
+        if on_epoch:
+            on_epoch(epoch, metrics)
+
     start = time.perf_counter()
     history = model.fit(
         *(_for_model(model, _all_usable(data)) for data in (training, validation)),
         seed=seed,
-        on_epoch=lambda epoch, metrics: hook(epoch=epoch, metrics=metrics),
+        on_epoch=after,
         folder=folder,
     )
     spent = time.perf_counter() - start
