@@ -2,7 +2,8 @@
 
 The folder of an exploration holds ``exploration.toml``, the database of Optuna (``study.sqlite``),
 solutions that trials with the same samples share, a folder for each trial, and what
-`crystalsim.exploration_results` writes. Processes need nothing but that folder in common.
+`crystalsim.exploration_results` writes. Processes need nothing but that folder in common; on
+several machines its file system has to pass on locks, as SQLite asks too.
 """
 
 from __future__ import annotations
