@@ -1,5 +1,6 @@
 """Explorations: mistakes, sharing, pruning, resuming, and several processes at once."""
 
+import contextlib
 import csv
 import os
 import signal
@@ -18,7 +19,7 @@ from crystalsim.config import resolve
 from crystalsim.errors import CrystalsimError, OptionError, PluginError, StoreError
 from crystalsim.exploration import Outcome, Span, best_outcome, read_exploration
 from crystalsim.explore import explore
-from crystalsim.locks import locked
+from crystalsim.locks import is_locked, locked
 from crystalsim.options import read_toml
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples" / "explorations").glob("*.toml"))
@@ -201,7 +202,7 @@ def test_an_unknown_metric_is_named_before_any_trial(file, tmp_path):
     file.write_text(SMALL.replace("trials = 3", 'metric = "relative_l3"'), encoding="utf-8")
     with pytest.raises(OptionError, match=r"'relative_l3': no evaluator .*relative_l2"):
         explore(read_exploration(file), tmp_path / "out")
-    assert not (tmp_path / "out" / "trials").exists()
+    assert not list((tmp_path / "out").glob("trials*"))
 
 
 def test_an_interrupted_trial_goes_on(file, tmp_path, monkeypatch):
@@ -219,7 +220,7 @@ def test_an_interrupted_trial_goes_on(file, tmp_path, monkeypatch):
     exploration = read_exploration(file)
     with pytest.raises(KeyboardInterrupt):
         explore(exploration, tmp_path / "out")
-    assert [r["state"] for r in trials(tmp_path / "out")] == ["complete", "interrupted", "waiting"]
+    assert [r["state"] for r in trials(tmp_path / "out")] == ["complete", "interrupted"]
     found = explore(exploration, tmp_path / "out")
     assert [o.state for o in found] == ["complete", "interrupted", "complete", "complete"]
     assert calls[2] == calls[1]  # the same options, in the same folder
@@ -255,11 +256,46 @@ def test_a_lock_lets_one_in_at_a_time(tmp_path):
         thread = threading.Thread(target=enter)
         thread.start()
         time.sleep(0.7)
+        assert is_locked(tmp_path / "a.lock")
         order.append("first")
     thread.join()
+    assert not is_locked(tmp_path / "a.lock")
+    assert not is_locked(tmp_path / "none")
     assert order == ["first", "second"]
     with pytest.raises(StoreError, match="cannot be locked"), locked(tmp_path / "none" / "a.lock"):
         pass
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["no options yet", "in training"])
+def test_a_killed_trial_is_started_again(file, tmp_path, begun):
+    import optuna
+
+    exploration, out = read_exploration(file), tmp_path / "out"
+    explore(exploration._replace(trials=1), out)
+    # What a kill leaves: a trial that runs for ever.
+    left = optuna.load_study(study_name="exploration", storage=f"sqlite:///{out}/study.sqlite")
+    trial = left.ask()
+    if begun:
+        trial.suggest_float("model.learning_rate", 1e-4, 1e-2, log=True)
+        trial.set_user_attr("folder", "0001")
+    found = explore(exploration, out)
+    assert [o.state for o in found] == ["complete", "interrupted", "complete", "complete"]
+    if begun:
+        assert found[2].parameters["model.learning_rate"] == trial.params["model.learning_rate"]
+        assert (out / "trials" / "0001" / "model.json").is_file()
+    # While a process holds the trial's lock, it is alive: nobody takes it, and all wait for it.
+    trial = left.ask()
+    trial.set_user_attr("folder", f"{trial.number:04d}")
+    with locked(out / "trials" / f"{trial.number:04d}.lock"):
+        thread = threading.Thread(target=explore, args=(exploration._replace(trials=4), out))
+        thread.start()
+        time.sleep(2.5)
+        assert thread.is_alive()
+        assert len(left.trials) == 5
+    thread.join(60)
+    assert not thread.is_alive()
+    last = [row["state"] for row in trials(out)][4:]
+    assert last == ["interrupted", "complete"]
 
 
 @pytest.mark.slow
@@ -281,24 +317,30 @@ def test_twenty_trials_killed_half_way_and_resumed_by_two_processes(file, tmp_pa
             start_new_session=True,
         )
 
-    def states():
+    def rows_of(query):
         if not (out / "study.sqlite").is_file():
             return []
         try:
-            with sqlite3.connect(out / "study.sqlite", timeout=30) as connection:
-                return [s for (s,) in connection.execute("SELECT state FROM trials")]
+            connection = sqlite3.connect(out / "study.sqlite", timeout=30)
+            with contextlib.closing(connection):
+                return connection.execute(query).fetchall()
         except sqlite3.OperationalError:  # not made yet
             return []
 
+    finished = "SELECT state FROM trials WHERE state IN ('COMPLETE', 'PRUNED')"
+    begun = (
+        "SELECT state FROM trials JOIN trial_user_attributes USING (trial_id) "
+        "WHERE state = 'RUNNING' AND key = 'epochs'"
+    )
     first = process()
     deadline = time.monotonic() + 300
-    while not (sum(s in ("COMPLETE", "PRUNED") for s in states()) >= 10 and "RUNNING" in states()):
+    while len(rows_of(finished)) < 10 or not rows_of(begun):
         assert first.poll() is None, first.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.02)
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
-    assert states().count("RUNNING") == 1
+    assert rows_of(begun)
 
     both = [process(), process()]
     said = [p.communicate(timeout=400) for p in both]

@@ -2,7 +2,8 @@
 
 The folder of an exploration holds ``exploration.toml``, the database of Optuna (``study.sqlite``),
 solutions that trials with the same samples share, a folder for each trial, and what
-`crystalsim.exploration_results` writes. Processes need nothing but that folder in common.
+`crystalsim.exploration_results` writes. Processes need nothing but that folder in common; on
+several machines its file system has to pass on locks, as SQLite asks too.
 """
 
 from __future__ import annotations
@@ -18,18 +19,12 @@ from typing import TYPE_CHECKING, Any
 from .config import differences
 from .errors import CrystalsimError, StoreError
 from .exploration import Exploration, Outcome, Span, best_outcome, label
-from .locks import locked
+from .locks import is_locked, locked
 from .log import log_file, logger
 from .options import read_toml, to_toml
 
 if TYPE_CHECKING:
     import optuna
-
-HEARTBEAT = 10
-"""Seconds between signs of life of a trial."""
-
-GRACE = 45
-"""Seconds without a sign of life after which a trial is started again, by any process."""
 
 RETRIES = 3
 """Times that a trial is started again, so that one that kills its process does not for ever."""
@@ -71,7 +66,7 @@ def explore(exploration: Exploration, folder: Path, *, workers: int = 1) -> list
 
     _claim(exploration, folder)
     with log_file(folder / "explore.log"), warnings.catch_warnings():
-        # Heartbeats are "experimental" in every version of Optuna that has them.
+        # Retries and PED-ANOVA are "experimental" in every version of Optuna that has them.
         warnings.filterwarnings("ignore", module="optuna")
         warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
         return _Search(exploration, folder, workers).run()
@@ -123,12 +118,14 @@ class _Search:
     """What one process needs to take part in an exploration."""
 
     def __init__(self, exploration: Exploration, folder: Path, workers: int) -> None:
+        from . import store
         from .exploration_trials import Judge
 
         self.exploration, self.folder = exploration, folder
         self.seed = exploration.config().seed
         self.drawn = 0.0
         self.judge = Judge(exploration, folder, workers)
+        store.make_folder(folder / "trials")
         with locked(folder / "study.lock"):
             self.study = self._open_study()
 
@@ -151,17 +148,11 @@ class _Search:
     def _open_study(self) -> optuna.Study:
         import optuna
 
-        again = optuna.storages.RetryHeartbeatStaleTrialCallback(
-            max_retry=RETRIES, inherit_intermediate_values=True
-        )
         # A rollback journal, which is SQLite's default, also works in folders that machines
         # share; a write-ahead log does not. Processes that meet wait for each other.
         storage = optuna.storages.RDBStorage(
             f"sqlite:///{(self.folder / 'study.sqlite').resolve()}",
             engine_kwargs={"connect_args": {"timeout": _BUSY}},
-            heartbeat_interval=HEARTBEAT,
-            grace_period=GRACE,
-            heartbeat_stale_trial_callback=again,
         )
         few = min(5, max(1, self.exploration.trials // 4))
         return optuna.create_study(
@@ -181,7 +172,7 @@ class _Search:
         held = contextlib.ExitStack()
         with held:
             held.enter_context(locked(self.folder / "study.lock"))
-            optuna.storages.fail_stale_trials(self.study)
+            self._revive()
             trials = self.study.get_trials(deepcopy=False)
             finished = [t for t in trials if t.state in (states.COMPLETE, states.PRUNED)]
             failed = [t for t in trials if "error" in t.user_attrs]
@@ -216,10 +207,13 @@ class _Search:
         """Run one trial; the lock is held until its options are drawn."""
         import optuna
 
+        alive = contextlib.ExitStack()
+
         def objective(trial: optuna.Trial) -> float:
             parameters = {key: self._suggest(trial, key) for key in self.exploration.search}
             where = trial.user_attrs.get("folder", f"{trial.number:04d}")
             trial.set_user_attr("folder", where)
+            alive.enter_context(locked(self._lock(where)))
             held.close()
             shown = ", ".join(f"{key} = {value}" for key, value in parameters.items())
             logger.info("trial %d: %s", trial.number, shown)
@@ -237,28 +231,35 @@ class _Search:
             logger.info("trial %d: %s = %.4g", trial.number, self.exploration.metric, value)
             return value
 
-        try:
+        with alive:
             self.study.optimize(objective, n_trials=1, catch=(CrystalsimError, MemoryError))
-        except KeyboardInterrupt:
-            held.close()
-            with locked(self.folder / "study.lock"):
-                self._put_back()
-            raise
-        except optuna.exceptions.UpdateFinishedTrialError:
-            logger.warning("a trial without signs of life was taken over by another process")
 
-    def _put_back(self) -> None:
-        """Queue the trial that Ctrl-C stopped, so that it goes on when somebody does."""
+    def _revive(self) -> None:
+        """Queue trials that were killed or stopped, so that they go on where they were.
+
+        Who runs a trial holds its lock, which a kill releases at once: unlike signs of life in
+        the database, this needs no patience and no clocks that agree.
+        """
         import optuna
 
-        # Those of others that are stopped at the same time are put back by whoever is first.
+        again = optuna.storages.RetryHeartbeatStaleTrialCallback(
+            max_retry=RETRIES, inherit_intermediate_values=True
+        )
+        states = optuna.trial.TrialState
+        for trial in self.study.get_trials(deepcopy=False, states=(states.RUNNING,)):
+            # Without a folder it was killed within the lock of the study, which is ours now.
+            where = trial.user_attrs.get("folder")
+            if where is None or not is_locked(self._lock(where)):
+                self.study.tell(trial.number, state=states.FAIL)
         trials = self.study.get_trials()
-        heirs = {n for t in trials for n in t.system_attrs.get("retry_history", [])}
-        again = optuna.storages.RetryHeartbeatStaleTrialCallback(inherit_intermediate_values=True)
+        heirs = {number for t in trials for number in t.system_attrs.get("retry_history", [])}
         for trial in trials:
-            stopped = trial.state is optuna.trial.TrialState.FAIL
-            if stopped and "error" not in trial.user_attrs and trial.number not in heirs:
+            stopped = trial.state is states.FAIL and "error" not in trial.user_attrs
+            if stopped and trial.number not in heirs:
                 again(self.study, trial)
+
+    def _lock(self, where: str) -> Path:
+        return self.folder / "trials" / f"{where}.lock"
 
     def _suggest(self, trial: optuna.Trial, key: str) -> Any:
         dimension = self.exploration.search[key]

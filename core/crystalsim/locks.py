@@ -42,3 +42,15 @@ def locked(path: Path) -> Iterator[None]:
                 if "locked" not in str(error):
                     raise StoreError(f"{path}: cannot be locked: {error}") from None
         yield
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process is inside the lock just now."""
+    if not path.is_file():
+        return False
+    with contextlib.closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            return True
+    return False
