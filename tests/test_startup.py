@@ -11,7 +11,17 @@ import pytest
 
 from crystalsim.cli import COMMANDS
 
-HEAVY = ("torch", "numpy", "scipy", "xarray", "netCDF4", "matplotlib", "pandas")
+HEAVY = (
+    "torch",
+    "numpy",
+    "scipy",
+    "xarray",
+    "netCDF4",
+    "matplotlib",
+    "pandas",
+    "dask",
+    "distributed",
+)
 
 PROBE = f"""
 import sys

@@ -17,12 +17,15 @@ import xarray as xr
 
 from . import store
 from .cases import cases_only
-from .config import differences, split_plugin
+from .claims import VERSIONS, claim_folder, is_made, versions
+from .config import split_plugin
 from .errors import CrystalsimError, OptionError, StoreError
+from .files import checksum_fits, record_checksum, remove_stale
+from .joining import join_files
 from .log import logger
 from .progress import progress
 from .registry import build
-from .workers import Job, Outcome, Task, Work, run_tasks
+from .workers import PROCESSES, Job, Outcome, Task, Work, run_tasks
 
 SHARD_SIZE = 64
 
@@ -33,6 +36,7 @@ def solve_cases(
     output: Path,
     *,
     workers: int = 1,
+    scheduler: str = PROCESSES,
     shard: tuple[int, int] = (1, 1),
     shard_size: int = SHARD_SIZE,
     seed: int | None = None,
@@ -51,6 +55,8 @@ def solve_cases(
         there.
     workers
         Processes; each uses one thread.
+    scheduler
+        ``"processes"``, ``"local"`` (Dask on this machine) or the address of a Dask scheduler.
     shard
         ``(i, n)``: make only every n-th shard from the i-th (from 1), for job arrays.
     shard_size
@@ -68,7 +74,8 @@ def solve_cases(
     Raises
     ------
     StoreError
-        If `output` holds results of another configuration (the message names what differs).
+        If `output` holds results of another configuration or of other cases (the message names
+        what differs).
     CrystalsimError
         If no sample could be solved.
     """
@@ -76,6 +83,9 @@ def solve_cases(
     if not 1 <= shard[0] <= shard[1]:
         raise OptionError(f"shard = {shard[0]}/{shard[1]}: expected i/n with i from 1 to n")
     attributes = store.provenance({"solver": solver}, seed)
+    if output.suffix == ".nc" and is_made(output, attributes, cases=cases):
+        logger.info("%s is there already", output)
+        return True
     return _make_shards(
         cases,
         _Solve(solver),
@@ -83,6 +93,7 @@ def solve_cases(
         attributes,
         {"solver": solver},
         workers=workers,
+        scheduler=scheduler,
         shard=shard,
         shard_size=shard_size,
         compress=compress,
@@ -107,6 +118,7 @@ def predict_cases(
         attributes,
         {"model": config},
         workers=1,
+        scheduler=PROCESSES,
         shard=(1, 1),
         shard_size=shard_size,
         compress=compress,
@@ -138,13 +150,13 @@ def _make_shards(
     config: dict[str, Any],
     *,
     workers: int,
+    scheduler: str,
     shard: tuple[int, int],
     shard_size: int,
     compress: bool,
 ) -> bool:
     samples = cases.sizes["sample"]
     single = output.suffix == ".nc"
-    folder = output.with_name(f".{output.name}.shards") if single else output
     tasks = [
         Task(number, first, min(first + shard_size, samples))
         for number, first in enumerate(range(0, samples, shard_size))
@@ -160,12 +172,14 @@ def _make_shards(
         "config": config,
         "cases": store.fingerprint(inputs),
     }
-    _claim(folder, manifest, hidden=single)
+    folder = _hidden(output, manifest) if single else output
+    if single:
+        remove_stale(output.parent)
+    claim_folder(folder, store.MANIFEST, {**manifest, VERSIONS: versions(config)})
     todo = [t for t in tasks[shard[0] - 1 :: shard[1]] if not _done(folder, t)]
     try:
-        outcomes = list(
-            _work_through(Job(inputs, work, folder, attributes, compress), todo, workers)
-        )
+        job = Job(inputs, work, folder, attributes, compress)
+        outcomes = list(_work_through(job, todo, workers, scheduler))
         if outcomes and all(len(o.failed) == o.samples for o in outcomes):
             for task in todo:
                 store.shard_path(folder, task.number).unlink(missing_ok=True)
@@ -173,53 +187,71 @@ def _make_shards(
             raise CrystalsimError(f"all samples failed; sample {number}: {text}")
     finally:
         if single and not any(folder.glob("shard-*.nc")):
-            shutil.rmtree(folder)  # nothing to go on from
+            shutil.rmtree(folder, ignore_errors=True)  # nothing to go on from
     _report(outcomes)
-    missing = [t for t in tasks if not store.shard_path(folder, t.number).is_file()]
-    if not missing and single:
-        parts = [store.read_file(store.shard_path(folder, t.number)) for t in tasks]
-        store.save(store.concatenate(parts), output, compress=compress)
-        shutil.rmtree(folder)
-    return not missing
+    paths = [store.shard_path(folder, t.number) for t in tasks]
+    if single:
+        return _join(paths, output, attributes, cases, compress)
+    return all(path.is_file() for path in paths)
 
 
-def _claim(folder: Path, manifest: dict[str, Any], *, hidden: bool) -> None:
-    """Make the folder, or check that it belongs to the same work."""
-    old = store.read_manifest(folder) if folder.is_dir() else None
-    if old is not None and old != manifest:
-        changed = "; ".join(differences(old, manifest))
-        if not hidden:
-            raise StoreError(f"{folder} holds results of other work ({changed}); choose another")
-        logger.info("starting over, since what was begun differs (%s)", changed)
-        shutil.rmtree(folder)
-        old = None
-    if old is None:
-        if folder.is_dir() and any(folder.iterdir()) and not hidden:
-            raise StoreError(f"{folder}: a folder that is not empty and holds no {store.MANIFEST}")
-        store.make_folder(folder)
-        store.write_text(folder / store.MANIFEST, json.dumps(manifest, indent=1))
+def _hidden(output: Path, manifest: dict[str, Any]) -> Path:
+    """Folder for the shards of one file; work that differs never shares one."""
+    return output.with_name(f".{output.name}.{store.fingerprint(manifest)[:8]}.shards")
+
+
+def _join(
+    paths: list[Path],
+    output: Path,
+    attributes: dict[str, Any],
+    cases: xr.Dataset,
+    compress: bool,
+) -> bool:
+    """Make one file of all shards, if they are there; another process may be doing the same."""
+    if all(path.is_file() for path in paths):
+        try:
+            join_files(paths, output, compress=compress)
+        except StoreError:
+            if all(path.is_file() for path in paths):
+                raise
+            # The other process has removed them, so that its file has to be there.
+        else:
+            shutil.rmtree(paths[0].parent, ignore_errors=True)
+            return True
+    if not is_made(output, attributes, cases=cases):
+        return False
+    shutil.rmtree(paths[0].parent, ignore_errors=True)
+    return True
 
 
 def _done(folder: Path, task: Task) -> bool:
-    """Whether a shard is there and readable; a damaged one is named and made again."""
+    """Whether a shard is there and whole; a damaged one is named and made again."""
     path = store.shard_path(folder, task.number)
     if not path.is_file():
         return False
-    try:
+    fits = checksum_fits(path)
+    if fits:
+        return True
+    if fits is False:
+        logger.warning("%s: damaged, its checksum differs; making it again", path)
+        return False
+    try:  # made before there were checksums
         whole = store.read_file(path).sizes.get("sample") == task.last - task.first
     except StoreError as error:
         logger.warning("%s; making it again", error)
         return False
+    if whole:
+        record_checksum(path, path)
     return whole
 
 
-def _work_through(job: Job, tasks: list[Task], workers: int) -> Iterator[Outcome]:
+def _work_through(job: Job, tasks: list[Task], workers: int, scheduler: str) -> Iterator[Outcome]:
     if not tasks:
         return
     total = sum(task.last - task.first for task in tasks)
     description = "solving" if isinstance(job.work, _Solve) else "predicting"
     with progress(total=total, description=description, unit="sample") as bar:
-        for outcome in run_tasks(job, tasks, workers):
+        for outcome in run_tasks(job, tasks, workers, scheduler):
             bar.update(outcome.samples)
             yield outcome
 

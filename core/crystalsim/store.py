@@ -5,11 +5,9 @@ Everything is written aside and renamed, so that what carries its final name is 
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ import xarray as xr
 
 from . import __version__, schema
 from .errors import SchemaError, StoreError
+from .files import written_aside
 
 MANIFEST = "manifest.json"
 
@@ -85,22 +84,18 @@ def make_folder(folder: Path) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file aside and rename it."""
-    aside = path.with_name(f".{path.name}.tmp-{os.getpid()}")
-    try:
+    with written_aside(path) as aside:
         aside.write_text(text, encoding="utf-8")
-        aside.replace(path)
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be written: {error.strerror}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            aside.unlink()
 
 
-def save(dataset: xr.Dataset, path: str | Path, *, compress: bool = True) -> None:
+def save(
+    dataset: xr.Dataset, path: str | Path, *, compress: bool = True, checksum: bool = False
+) -> None:
     """Write a dataset to one netCDF file, aside first and then renamed.
 
     Fields are chunked by sample and stored without loss, so that the file opens in
-    plain xarray as it was.
+    plain xarray as it was. HDF5 keeps a checksum of each chunk, so that reading damaged numbers
+    fails, in plain xarray too.
 
     Parameters
     ----------
@@ -111,6 +106,8 @@ def save(dataset: xr.Dataset, path: str | Path, *, compress: bool = True) -> Non
     compress
         Whether to deflate fields: files are 40 % smaller in double precision and half as large in
         single, but writing takes ten times as long, which is longer than solving.
+    checksum
+        Whether to put a checksum of the whole file on record; see `crystalsim.files`.
 
     Raises
     ------
@@ -121,22 +118,16 @@ def save(dataset: xr.Dataset, path: str | Path, *, compress: bool = True) -> Non
     encoding: dict[Any, dict[str, Any]] = {}
     for name, array in dataset.variables.items():
         encoding[name] = {"_FillValue": None} if array.dtype.kind == "f" else {}
+        if array.ndim and array.size and array.dtype.kind in "biuf":
+            encoding[name] |= {"fletcher32": True}
         if array.ndim > 1 and array.size:
             chunks = (1, *array.shape[1:]) if array.ndim > 2 else array.shape
             encoding[name] |= {"chunksizes": chunks}
             if compress:
                 encoding[name] |= {"zlib": True, "complevel": 1, "shuffle": True}
-    aside = path.with_name(f".{path.name}.tmp-{os.getpid()}")
-    try:
+    with written_aside(path, checksum=checksum) as aside:
         path.parent.mkdir(parents=True, exist_ok=True)
         dataset.drop_encoding().to_netcdf(aside, engine="netcdf4", encoding=encoding)
-        aside.replace(path)
-    except (OSError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise StoreError(f"{path}: cannot be written: {reason}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            aside.unlink()
 
 
 def open(path: str | Path, kind: str | None = None) -> xr.Dataset:
@@ -215,6 +206,24 @@ def read_file(path: Path) -> xr.Dataset:
         return xr.load_dataset(path, engine="netcdf4").drop_encoding()
     except Exception as error:
         # netCDF4, HDF5 and xarray raise a dozen types here, all meaning a file that is no good.
+        text = " ".join(str(error).split())
+        raise StoreError(f"{path}: not a readable netCDF file: {text}") from None
+
+
+def read_samples(path: Path, first: int, last: int) -> xr.Dataset:
+    """Read the samples from `first` up to `last` of one netCDF file, and no others.
+
+    Raises
+    ------
+    StoreError
+        See `read_file`.
+    """
+    if not path.is_file():
+        raise StoreError(f"{path}: no such file")
+    try:
+        with xr.open_dataset(path, engine="netcdf4", cache=False) as dataset:
+            return dataset.isel(sample=slice(first, last)).load().drop_encoding()
+    except Exception as error:  # see `read_file`
         text = " ".join(str(error).split())
         raise StoreError(f"{path}: not a readable netCDF file: {text}") from None
 

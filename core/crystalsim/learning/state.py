@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..files import remove_stale, written_aside
 from ..log import logger
 
 _BLOCK = 1024
@@ -19,9 +20,9 @@ _BLOCK = 1024
 def save_state(state: Mapping[str, Any], path: Path) -> None:
     """Write tensors and plain values aside and rename, so that a file is whole or not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.tmp")
-    torch.save(dict(state), aside)
-    aside.replace(path)
+    remove_stale(path.parent)
+    with written_aside(path) as aside:
+        torch.save(dict(state), aside)
 
 
 def load_state(path: Path, mark: str) -> dict[str, Any] | None:
