@@ -23,6 +23,7 @@ COMMANDS = {
     "plot": "Draw samples or scores.",
     "export": "Write VTK, CSV or LaTeX for other tools.",
     "report": "Write a page of HTML about a run.",
+    "verify": "Find damaged and missing files.",
     "study": "Train once, test on many kinds of samples.",
     "plugins": "List what is installed.",
     "describe": "Show what a plugin does and its options.",
@@ -71,10 +72,11 @@ class Commands(click.Group):
     "  crystalsim sample -n 10 --output cases.nc\n"
     "  crystalsim solve cases.nc --solver builtin --output solutions.nc",
 )
+@click.option("-v", "--verbose", is_flag=True, help="Show details too, such as every shard.")
 @click.option("-q", "--quiet", is_flag=True, help="Show warnings and results alone.")
 @click.option("--no-plugins", is_flag=True, help="Leave out all plugins, to find a bad one.")
 @click.version_option(__version__, prog_name="crystalsim")
-def crystalsim(quiet: bool, no_plugins: bool) -> None:
+def crystalsim(verbose: bool, quiet: bool, no_plugins: bool) -> None:
     """Stokes flow around sinking crystals, solved or predicted.
 
     Samplers place crystals, solvers compute their flow, models learn to predict it, evaluators
@@ -82,7 +84,9 @@ def crystalsim(quiet: bool, no_plugins: bool) -> None:
     """
     from .log import show_messages
 
-    show_messages(quiet)
+    if verbose and quiet:
+        raise click.UsageError("--verbose and --quiet exclude each other")
+    show_messages(quiet, verbose)
     if quiet:
         os.environ["CRYSTALSIM_QUIET"] = "1"
     if no_plugins:

@@ -56,7 +56,7 @@ def run_on_dask(order: Order, tasks: list[Task], workers: int, scheduler: str) -
     with _client(distributed, scheduler, min(workers, len(tasks))) as client:
         futures = {client.submit(_make, order, task, pure=False): task for task in tasks}
         try:
-            for future in distributed.as_completed(list(futures)):
+            for future in distributed.as_completed(list(futures), loop=client.loop):
                 task = futures.pop(future)
                 outcome: Outcome = _result(distributed, future)
                 future.release()

@@ -253,6 +253,7 @@ def _work_through(job: Job, tasks: list[Task], workers: int, scheduler: str) -> 
     with progress(total=total, description=description, unit="sample") as bar:
         for outcome in run_tasks(job, tasks, workers, scheduler):
             bar.update(outcome.samples)
+            logger.debug("a shard of %d samples is done", outcome.samples)
             yield outcome
 
 

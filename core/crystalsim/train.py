@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,13 +13,19 @@ import numpy as np
 import xarray as xr
 
 from . import store
-from .checkpoints import save_model
+from .cases import cases_only
+from .checkpoints import MODEL, save_model
+from .claims import VERSIONS, compare, versions
 from .config import split_plugin
 from .errors import StoreError
+from .files import create_text, remove_stale
 from .grid import Grid
 from .log import logger
 from .ranks import is_chief
 from .registry import build, registry
+
+TRAINING = "training.json"
+"""File in a model's folder that says of what options and data it is."""
 
 
 def usable(solutions: xr.Dataset) -> xr.Dataset:
@@ -70,7 +77,9 @@ def train_model(
     """
     name, options = split_plugin("model", table)
     model = build("model", name, options)
-    store.make_folder(folder)
+    made = _claim(table, training, validation, folder, seed)
+    if made is not None:
+        return made
     hook = functools.partial(registry().broadcast, "crystalsim_epoch_finished", run=run or folder)
     start = time.perf_counter()
     history = model.fit(
@@ -92,6 +101,46 @@ def train_model(
     store.save(history, folder / "history.nc")
     save_model(model, dict(table), folder, seed)
     return history
+
+
+def _claim(
+    table: Mapping[str, Any],
+    training: Sequence[xr.Dataset],
+    validation: Sequence[xr.Dataset],
+    folder: Path,
+    seed: int,
+) -> xr.Dataset | None:
+    """Check that the folder is of this training; gives the history of one that is finished."""
+    config = {"model": dict(table)}
+    described = {
+        **config,
+        "seed": seed,
+        "training": _described(training),
+        "validation": _described(validation),
+    }
+    store.make_folder(folder)
+    path = folder / TRAINING
+    if is_chief():
+        remove_stale(folder)
+        create_text(path, json.dumps({**described, VERSIONS: versions(config)}, indent=1))
+        try:
+            begun = json.loads(path.read_text(encoding="utf-8"))
+            compare(folder, begun, {**described, VERSIONS: versions(config)})
+        except (OSError, ValueError, AttributeError) as error:
+            raise StoreError(f"{path}: damaged: {error}") from None
+    if (folder / MODEL).is_file() and (folder / "history.nc").is_file():
+        logger.info("%s is trained already", folder)
+        return store.read_file(folder / "history.nc")
+    return None
+
+
+def _described(parts: Sequence[xr.Dataset]) -> str:
+    """Short hash of what decides data: the cases, and what made the solutions of them."""
+    marks = [
+        [store.fingerprint(cases_only(part)), part.attrs.get("crystalsim_config", "")]
+        for part in parts
+    ]
+    return store.fingerprint(marks)
 
 
 def _all_usable(parts: Sequence[xr.Dataset]) -> list[xr.Dataset]:

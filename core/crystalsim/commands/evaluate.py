@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..config import DEFAULTS
 from .common import configured, output_option, tables
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 @click.command(
@@ -46,15 +51,21 @@ def command(
         for name in names
     }
     from .. import store
+    from ..claims import is_made
     from ..measurements import is_measurement, read_measurement, score_measurement
     from ..pipeline import score
     from ..scores import summarise
 
     found = store.open(prediction, "solutions")
+    marks = {"prediction": store.fingerprint(found)}
     if is_measurement(reference):
         results = {"measurement": score_measurement(read_measurement(reference), found)}
     else:
-        results = score(store.open(reference, "solutions"), found, options)
+        truth = store.open(reference, "solutions")
+        marks["reference"] = store.fingerprint(truth)
+        results = {}
+        for name, chosen in options.items():
+            results |= _kept(output, name, chosen, marks) or score(truth, found, {name: chosen})
     for name, scores in results.items():
         heads = ("mean", "95 % interval", "p95", "worst", "in sample")
         widths = (11, 24, 11, 11, 11)
@@ -66,6 +77,20 @@ def command(
             shown += f"{values['p95']:11.4g}{values['worst']:11.4g}{values['worst_sample']:11.0f}"
             click.echo(f"  {metric:36}{shown}")
         if output:
-            store.save(scores, output / f"{name.replace('/', '-')}.nc")
+            path = output / f"{name.replace('/', '-')}.nc"
+            if not is_made(path, {**scores.attrs, **marks}):
+                store.save(scores.assign_attrs({**scores.attrs, **marks}), path)
     if output:
         click.echo(f"scores of each sample: {output}")
+
+
+def _kept(
+    output: Path | None, name: str, options: Mapping[str, Any], marks: Mapping[str, str]
+) -> dict[str, xr.Dataset]:
+    """Scores of the same options and data that are there already."""
+    from .. import store
+    from ..claims import is_made
+
+    path = output / f"{name.replace('/', '-')}.nc" if output else None
+    wanted = {**store.provenance({"evaluator": {name: dict(options)}}), **marks}
+    return {name: store.read_file(path)} if path and is_made(path, wanted) else {}

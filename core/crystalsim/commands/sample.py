@@ -30,13 +30,25 @@ def command(
     seed: int | None,
     output: Path,
 ) -> None:
-    """Draw cases: where the crystals are and what they are made of."""
+    """Draw cases: where the crystals are and what they are made of.
+
+    A file of the same cases is left as it is; one of others is never replaced.
+    """
     given = tables(config_file, assignments)
     table = plugin_table("sampler", sampler, given)
     from .. import pipeline, store
+    from ..claims import is_made
+    from ..files import remove_stale
+    from ..log import logger
 
-    cases = pipeline.draw_cases(table, count, chosen_seed(seed, given))
-    store.save(cases, output)
+    number = chosen_seed(seed, given)
+    if is_made(output, store.provenance({"sampler": table}, number), samples=count):
+        logger.info("%s is there already", output)
+        cases = store.open(output, "cases")
+    else:
+        remove_stale(output.parent)
+        cases = pipeline.draw_cases(table, count, number)
+        store.save(cases, output)
     counts = cases["crystal_count"].values
     click.echo(
         f"{output}: {cases.sizes['sample']} samples of {counts.min()}-{counts.max()} crystals on "
