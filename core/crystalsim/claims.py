@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from . import __version__, store
@@ -128,7 +129,7 @@ def is_made(
     for name in ("seed", "reference", "prediction"):
         if name in attributes:
             before = found.attrs.get(name)
-            old[name] = before.item() if hasattr(before, "item") else before
+            old[name] = before.item() if isinstance(before, np.generic) else before
             new[name] = attributes[name]
     if samples is not None:
         old["samples"], new["samples"] = found.sizes.get("sample"), samples

@@ -77,7 +77,7 @@ def _define(target: netCDF4.Dataset, source: netCDF4.Dataset, samples: int) -> N
             variable.dtype,
             variable.dimensions,
             zlib=bool(filters.get("zlib")),
-            complevel=filters.get("complevel") or 0,
+            complevel=1,  # as in `store.save`
             shuffle=bool(filters.get("shuffle")),
             fletcher32=bool(filters.get("fletcher32")),
             chunksizes=chunks if isinstance(chunks, list) and len(chunks) > 2 else None,
