@@ -18,7 +18,7 @@ import xarray as xr
 
 import crystalsim
 from crystalsim import files, store
-from crystalsim.errors import CrystalsimError, StoreError
+from crystalsim.errors import CrystalsimError
 from crystalsim.shards import solve_cases
 from crystalsim.verify import verify
 
@@ -122,6 +122,7 @@ def test_killed_at_twenty_random_moments(moody, environment, cases_file, tmp_pat
     assert not damage(folder)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_named_and_space_is_enough(cases_file, tmp_path, expected):
     """A limit on the size of files stands for the disk: writing fails within netCDF."""
     folder = tmp_path / "solutions"
@@ -142,6 +143,7 @@ def test_a_full_disk_is_named_and_space_is_enough(cases_file, tmp_path, expected
     assert numbers(folder).equals(expected)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk takes root")
 def test_a_disk_that_fills_up(cases_file, tmp_path, expected):
     disk = tmp_path / "disk"
@@ -281,6 +283,7 @@ def test_dask_gives_the_shard_of_a_dead_worker_to_another(
     assert numbers(folder).equals(expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mood", "message"), [("diverge", "not converge"), ("raise", "sample 2")])
 def test_one_bad_sample(process, moody, environment, cases_file, tmp_path, expected, mood, message):
     environment |= {"MOOD": mood, "BAD": "2"}
@@ -334,6 +337,7 @@ def test_stale_files_of_dead_processes_are_removed(cases, tmp_path):
     assert {name: (folder / name).exists() for name in names} == names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/St_Johns"])
 def test_clock_and_locale(environment, cases_file, tmp_path, expected, zone, process):
     folder = tmp_path / "solutions"
@@ -357,6 +361,7 @@ def test_a_wrong_clock(cases, tmp_path, expected, monkeypatch):
     assert numbers(folder).equals(expected)
 
 
+@pytest.mark.slow
 def test_dask_gives_the_same_numbers(cases, tmp_path, expected):
     folder = tmp_path / "solutions"
     assert solve_cases(cases, SOLVER, folder, shard_size=2, workers=2, scheduler="local")
@@ -427,6 +432,7 @@ def test_warnings_come_once_and_details_if_asked_for(command, tmp_path, capfd):
     show_messages()
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_no_lock(moody, environment, cases_file, tmp_path, expected):
     """Whatever the moment, the same command goes on at once."""
     environment["SLEEP"] = "5"
