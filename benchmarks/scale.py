@@ -9,6 +9,7 @@ Linux counts it; file sizes are those of all shards, not deflated.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import platform
 import shutil
 import subprocess
@@ -57,7 +58,7 @@ def _command(*arguments: object) -> list[str]:
 def _watch(command: list[str]) -> tuple[float, float, float]:
     """Run a command; gives its time [s] and the peak memory of itself and of a child [MiB]."""
     start = time.perf_counter()
-    process = subprocess.Popen(command)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     peaks: dict[int, float] = {}
     while process.poll() is None:
         for pid in (process.pid, *_descendants(process.pid)):
@@ -71,10 +72,10 @@ def _watch(command: list[str]) -> tuple[float, float, float]:
 
 
 def _descendants(pid: int) -> list[int]:
-    try:
-        found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return []
+    found: list[str] = []
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):  # of each thread
+        with contextlib.suppress(OSError):
+            found += children.read_text().split()
     return [child for first in map(int, found) for child in (first, *_descendants(first))]
 
 

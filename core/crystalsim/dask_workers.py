@@ -6,9 +6,13 @@ and options travel; the workers read the cases from the folder and write the sha
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import contextlib
 import logging
+import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +25,7 @@ LOCAL = "local"
 """The scheduler that is started here, with workers on this machine."""
 
 _CONNECT_SECONDS = 20
+_PATIENCE_SECONDS = 60
 
 _ONE_AT_A_TIME = threading.Lock()
 """Held in a worker process while it makes a shard: netCDF is not safe with several threads."""
@@ -105,6 +110,10 @@ def _result(distributed: Any, future: Any) -> Any:
         ) from None
     except CrystalsimError:
         raise
+    except (asyncio.CancelledError, concurrent.futures.CancelledError):
+        raise CrystalsimError(
+            "the Dask scheduler was lost; run the same command again to go on from what is done"
+        ) from None
     except (ImportError, AttributeError, OSError, RuntimeError) as error:
         raise CrystalsimError(
             f"a Dask worker failed: {type(error).__name__}: {error}; are the same versions of "
@@ -113,8 +122,12 @@ def _result(distributed: Any, future: Any) -> Any:
 
 
 def _seen(folder: Path, task: Task) -> None:
+    """Check that a shard came where it is looked for; network file systems may take a while."""
     path = store.shard_path(folder, task.number)
-    if not path.is_file():
-        raise CrystalsimError(
-            f"{path}: made by a Dask worker but not here; workers need the same file system"
-        )
+    end = time.monotonic() + _PATIENCE_SECONDS
+    while path.name not in os.listdir(folder):  # noqa: PTH208 - listing renews what is known
+        if time.monotonic() > end:
+            raise CrystalsimError(
+                f"{path}: made by a Dask worker but not here; workers need the same file system"
+            )
+        time.sleep(0.2)
