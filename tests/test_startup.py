@@ -11,7 +11,18 @@ import pytest
 
 from crystalsim.cli import COMMANDS
 
-HEAVY = ("torch", "numpy", "scipy", "xarray", "netCDF4", "matplotlib", "pandas", "optuna")
+HEAVY = (
+    "torch",
+    "numpy",
+    "scipy",
+    "xarray",
+    "netCDF4",
+    "matplotlib",
+    "pandas",
+    "optuna",
+    "dask",
+    "distributed",
+)
 
 PROBE = f"""
 import sys

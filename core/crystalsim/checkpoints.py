@@ -10,15 +10,15 @@ from typing import Any
 from . import __version__
 from .config import split_plugin
 from .errors import StoreError
-from .integrity import checksum
+from .files import sha256
 from .registry import build, registry
 from .store import write_text
 
 MODEL = "model.json"
 TRAINING = "training.json"
-"""What a model is, or is to be, trained from."""
+"""File in a model's folder that says of what options and data it is."""
 
-_NOT_WEIGHTS = ("history.nc", MODEL, TRAINING)
+_NOT_WEIGHTS = ("history.nc", "training.pt", MODEL, TRAINING)
 
 
 def save_model(model: Any, table: dict[str, Any], folder: Path, seed: int) -> None:
@@ -79,5 +79,5 @@ def _fingerprint(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*")):
         if path.is_file() and not path.name.startswith(".") and path.name not in _NOT_WEIGHTS:
-            digest.update(path.name.encode() + bytes.fromhex(checksum(path)))
+            digest.update(path.name.encode() + bytes.fromhex(sha256(path)))
     return digest.hexdigest()[:16]

@@ -23,9 +23,9 @@ COMMANDS = {
     "plot": "Draw samples or scores.",
     "export": "Write VTK, CSV or LaTeX for other tools.",
     "report": "Write a page of HTML about a run.",
+    "verify": "Find damaged and missing files.",
     "study": "Train once, test on many kinds of samples.",
     "explore": "Search options for the best of many trials.",
-    "verify": "Look for damaged and missing files.",
     "plugins": "List what is installed.",
     "describe": "Show what a plugin does and its options.",
     "check": "Import everything that a distribution offers.",
@@ -73,10 +73,11 @@ class Commands(click.Group):
     "  crystalsim sample -n 10 --output cases.nc\n"
     "  crystalsim solve cases.nc --solver builtin --output solutions.nc",
 )
+@click.option("-v", "--verbose", is_flag=True, help="Show details too, such as every shard.")
 @click.option("-q", "--quiet", is_flag=True, help="Show warnings and results alone.")
 @click.option("--no-plugins", is_flag=True, help="Leave out all plugins, to find a bad one.")
 @click.version_option(__version__, prog_name="crystalsim")
-def crystalsim(quiet: bool, no_plugins: bool) -> None:
+def crystalsim(verbose: bool, quiet: bool, no_plugins: bool) -> None:
     """Stokes flow around sinking crystals, solved or predicted.
 
     Samplers place crystals, solvers compute their flow, models learn to predict it, evaluators
@@ -84,7 +85,9 @@ def crystalsim(quiet: bool, no_plugins: bool) -> None:
     """
     from .log import show_messages
 
-    show_messages(quiet)
+    if verbose and quiet:
+        raise click.UsageError("--verbose and --quiet exclude each other")
+    show_messages(quiet, verbose)
     if quiet:
         os.environ["CRYSTALSIM_QUIET"] = "1"
     if no_plugins:

@@ -23,17 +23,48 @@ class _Stderr(logging.Handler):
             print(text, file=sys.stderr)
 
 
-def show_messages(quiet: bool = False) -> None:
-    """Let the command line print messages; warnings alone if quiet."""
-    logger.handlers = [_Stderr()]
-    logger.setLevel(logging.INFO)
-    logger.handlers[0].setLevel(logging.WARNING if quiet else logging.INFO)
+class _Once(logging.Filter):
+    """Lets a warning pass once, however often it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether a record is to be shown."""
+        if record.levelno != logging.WARNING:
+            return True
+        text = record.getMessage()
+        known = text in self._seen
+        self._seen.add(text)
+        return not known
+
+
+def show_messages(quiet: bool = False, verbose: bool = False) -> None:
+    """Let the command line print messages, each warning once.
+
+    Parameters
+    ----------
+    quiet
+        Warnings and errors alone.
+    verbose
+        Details too, with the time.
+    """
+    handler = _Stderr()
+    handler.addFilter(_Once())
+    level = logging.DEBUG if verbose else logging.INFO
+    handler.setLevel(logging.WARNING if quiet else level)
+    if verbose:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    logger.handlers = [handler]
+    logger.setLevel(logging.DEBUG)  # a log file holds the details in any case
 
 
 @contextlib.contextmanager
 def log_file(path: Path) -> Iterator[None]:
     """Append messages to a file, with the time, while inside."""
     handler = logging.FileHandler(path, encoding="utf-8")
+    handler.addFilter(_Once())
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger.addHandler(handler)
     try:

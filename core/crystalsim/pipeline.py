@@ -8,7 +8,6 @@ only what is missing.
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,19 +37,7 @@ def draw_cases(sampler: Mapping[str, Any], count: int | None, seed: int) -> xr.D
     """Draw cases and say in their attributes how."""
     cases = build("sampler", *split_plugin("sampler", sampler)).sample(count, seed=seed)
     attributes = store.provenance({"sampler": dict(sampler)}, seed)
-    made_from = json.dumps(cases_manifest(sampler, count, seed), sort_keys=True)
-    return cases.assign_attrs({**cases.attrs, **attributes, store.MADE_FROM: made_from})
-
-
-def cases_manifest(sampler: Mapping[str, Any], count: int | None, seed: int) -> dict[str, Any]:
-    """All that decides what `draw_cases` draws."""
-    name, options = split_plugin("sampler", sampler)
-    return {
-        "kind": "cases",
-        "config": {"sampler": {"plugin": name, **options}},
-        "samples": count,
-        "seed": seed,
-    }
+    return cases.assign_attrs({**cases.attrs, **attributes})
 
 
 def split_seeds(seed: int) -> dict[str, int]:

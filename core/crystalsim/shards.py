@@ -15,14 +15,17 @@ from typing import Any
 
 import xarray as xr
 
-from . import integrity, store
+from . import store
 from .cases import cases_only
-from .config import differences, split_plugin
+from .claims import VERSIONS, claim_folder, is_made, versions
+from .config import split_plugin
 from .errors import CrystalsimError, OptionError, StoreError
+from .files import checksum_fits, record_checksum, remove_stale
+from .joining import join_files
 from .log import logger
 from .progress import progress
-from .registry import build, registry
-from .workers import Job, Outcome, Task, Work, run_tasks
+from .registry import build
+from .workers import PROCESSES, Job, Outcome, Task, Work, run_tasks
 
 SHARD_SIZE = 64
 
@@ -33,11 +36,11 @@ def solve_cases(
     output: Path,
     *,
     workers: int = 1,
+    scheduler: str = PROCESSES,
     shard: tuple[int, int] = (1, 1),
     shard_size: int = SHARD_SIZE,
     seed: int | None = None,
     compress: bool = False,
-    scheduler: str = "processes",
 ) -> bool:
     """Solve cases into a file or a folder of shards.
 
@@ -52,6 +55,8 @@ def solve_cases(
         there.
     workers
         Processes; each uses one thread.
+    scheduler
+        ``"processes"``, ``"local"`` (Dask on this machine) or the address of a Dask scheduler.
     shard
         ``(i, n)``: make only every n-th shard from the i-th (from 1), for job arrays.
     shard_size
@@ -60,8 +65,6 @@ def solve_cases(
         Noted in the files.
     compress
         Whether to deflate the files; see `store.save`.
-    scheduler
-        Who runs the workers, see `workers.run_tasks`.
 
     Returns
     -------
@@ -71,7 +74,8 @@ def solve_cases(
     Raises
     ------
     StoreError
-        If `output` holds results of another configuration (the message names what differs).
+        If `output` holds results of another configuration or of other cases (the message names
+        what differs).
     CrystalsimError
         If no sample could be solved.
     """
@@ -79,6 +83,9 @@ def solve_cases(
     if not 1 <= shard[0] <= shard[1]:
         raise OptionError(f"shard = {shard[0]}/{shard[1]}: expected i/n with i from 1 to n")
     attributes = store.provenance({"solver": solver}, seed)
+    if output.suffix == ".nc" and is_made(output, attributes, cases=cases):
+        logger.info("%s is there already", output)
+        return True
     return _make_shards(
         cases,
         _Solve(solver),
@@ -86,10 +93,10 @@ def solve_cases(
         attributes,
         {"solver": solver},
         workers=workers,
+        scheduler=scheduler,
         shard=shard,
         shard_size=shard_size,
         compress=compress,
-        scheduler=scheduler,
     )
 
 
@@ -102,8 +109,19 @@ def predict_cases(
     shard_size: int = SHARD_SIZE,
     compress: bool = False,
 ) -> None:
-    """Predict cases with a model in this process into a file or a folder of shards."""
+    """Predict cases with a model in this process into a file or a folder of shards.
+
+    What is there already is kept; `config` has to tell models of other weights apart.
+
+    Raises
+    ------
+    StoreError
+        If `output` holds predictions of another model or other cases.
+    """
     attributes = store.provenance({"model": config})
+    if output.suffix == ".nc" and is_made(output, attributes, cases=cases):
+        logger.info("%s is there already", output)
+        return
     _make_shards(
         cases,
         model.predict,
@@ -111,6 +129,7 @@ def predict_cases(
         attributes,
         {"model": config},
         workers=1,
+        scheduler=PROCESSES,
         shard=(1, 1),
         shard_size=shard_size,
         compress=compress,
@@ -142,14 +161,13 @@ def _make_shards(
     config: dict[str, Any],
     *,
     workers: int,
+    scheduler: str,
     shard: tuple[int, int],
     shard_size: int,
     compress: bool,
-    scheduler: str = "processes",
 ) -> bool:
     samples = cases.sizes["sample"]
     single = output.suffix == ".nc"
-    folder = output.with_name(f".{output.name}.shards") if single else output
     tasks = [
         Task(number, first, min(first + shard_size, samples))
         for number, first in enumerate(range(0, samples, shard_size))
@@ -163,51 +181,58 @@ def _make_shards(
         "shard_size": shard_size,
         "samples": samples,
         "config": config,
-        "made_by": _makers(config),
         "cases": store.fingerprint(inputs),
     }
-    if single and store.is_made(output, manifest):
-        return True
-    attributes = {**attributes, store.MADE_FROM: json.dumps(manifest, sort_keys=True)}
-    _claim(folder, manifest, hidden=single)
+    folder = _hidden(output, manifest) if single else output
+    if single:
+        remove_stale(output.parent)
+    claim_folder(folder, store.MANIFEST, {**manifest, VERSIONS: versions(config)})
     todo = [t for t in tasks[shard[0] - 1 :: shard[1]] if not _done(folder, t)]
     try:
-        outcomes = list(
-            _work_through(Job(inputs, work, folder, attributes, compress), todo, workers, scheduler)
-        )
+        job = Job(inputs, work, folder, attributes, compress)
+        outcomes = list(_work_through(job, todo, workers, scheduler))
         if outcomes and all(len(o.failed) == o.samples for o in outcomes):
             for task in todo:
-                integrity.remove(store.shard_path(folder, task.number))
+                store.shard_path(folder, task.number).unlink(missing_ok=True)
             number, text = next(iter(outcomes[0].failed.items()))
             raise CrystalsimError(f"all samples failed; sample {number}: {text}")
     finally:
         if single and not any(folder.glob("shard-*.nc")):
-            shutil.rmtree(folder)  # nothing to go on from
+            shutil.rmtree(folder, ignore_errors=True)  # nothing to go on from
     _report(outcomes)
-    missing = [t for t in tasks if not store.shard_path(folder, t.number).is_file()]
-    if not missing and single:
-        parts = [store.read_file(store.shard_path(folder, t.number)) for t in tasks]
-        store.save(store.concatenate(parts), output, compress=compress)
-        shutil.rmtree(folder)
-    return not missing
+    paths = [store.shard_path(folder, t.number) for t in tasks]
+    if single:
+        return _join(paths, output, attributes, cases, compress)
+    return all(path.is_file() for path in paths)
 
 
-def _claim(folder: Path, manifest: dict[str, Any], *, hidden: bool) -> None:
-    """Make the folder, or check that it belongs to the same work."""
-    old = store.read_manifest(folder) if folder.is_dir() else None
-    if old is not None and old != manifest:
-        changed = "; ".join(differences(old, manifest))
-        if not hidden:
-            raise StoreError(f"{folder} holds results of other work ({changed}); choose another")
-        logger.info("starting over, since what was begun differs (%s)", changed)
-        shutil.rmtree(folder)
-        old = None
-    if old is None:
-        if folder.is_dir() and any(folder.iterdir()) and not hidden:
-            raise StoreError(f"{folder}: a folder that is not empty and holds no {store.MANIFEST}")
-        store.make_folder(folder)
-        store.write_text(folder / store.MANIFEST, json.dumps(manifest, indent=1))
-    integrity.remove_stale(folder)
+def _hidden(output: Path, manifest: dict[str, Any]) -> Path:
+    """Folder for the shards of one file; work that differs never shares one."""
+    return output.with_name(f".{output.name}.{store.fingerprint(manifest)[:8]}.shards")
+
+
+def _join(
+    paths: list[Path],
+    output: Path,
+    attributes: dict[str, Any],
+    cases: xr.Dataset,
+    compress: bool,
+) -> bool:
+    """Make one file of all shards, if they are there; another process may be doing the same."""
+    if all(path.is_file() for path in paths):
+        try:
+            join_files(paths, output, compress=compress)
+        except StoreError:
+            if all(path.is_file() for path in paths):
+                raise
+            # The other process has removed them, so that its file has to be there.
+        else:
+            shutil.rmtree(paths[0].parent, ignore_errors=True)
+            return True
+    if not is_made(output, attributes, cases=cases):
+        return False
+    shutil.rmtree(paths[0].parent, ignore_errors=True)
+    return True
 
 
 def _done(folder: Path, task: Task) -> bool:
@@ -215,25 +240,20 @@ def _done(folder: Path, task: Task) -> bool:
     path = store.shard_path(folder, task.number)
     if not path.is_file():
         return False
-    if integrity.is_sealed(path):
-        if integrity.is_intact(path):
-            return True
+    fits = checksum_fits(path)
+    if fits:
+        return True
+    if fits is False:
         logger.warning("%s: damaged, its checksum differs; making it again", path)
         return False
-    try:
+    try:  # made before there were checksums
         whole = store.read_file(path).sizes.get("sample") == task.last - task.first
     except StoreError as error:
         logger.warning("%s; making it again", error)
         return False
     if whole:
-        integrity.seal(path)
+        record_checksum(path, path)
     return whole
-
-
-def _makers(config: dict[str, Any]) -> str:
-    """Distribution and version of each plugin that a configuration names."""
-    entries = [registry().lookup(kind, table["plugin"]) for kind, table in config.items()]
-    return ", ".join(f"{entry.distribution} {entry.version}" for entry in entries)
 
 
 def _work_through(job: Job, tasks: list[Task], workers: int, scheduler: str) -> Iterator[Outcome]:
@@ -244,6 +264,7 @@ def _work_through(job: Job, tasks: list[Task], workers: int, scheduler: str) -> 
     with progress(total=total, description=description, unit="sample") as bar:
         for outcome in run_tasks(job, tasks, workers, scheduler):
             bar.update(outcome.samples)
+            logger.debug("a shard of %d samples is done", outcome.samples)
             yield outcome
 
 

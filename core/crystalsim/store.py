@@ -5,7 +5,6 @@ Everything is written aside and renamed, so that what carries its final name is 
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import hashlib
 import json
@@ -18,32 +17,10 @@ import numpy as np
 import xarray as xr
 
 from . import __version__, schema
-from .config import differences
 from .errors import SchemaError, StoreError
-from .integrity import aside, write_text
-from .log import logger
-
-__all__ = [
-    "MADE_FROM",
-    "MANIFEST",
-    "concatenate",
-    "fingerprint",
-    "is_made",
-    "load",
-    "make_folder",
-    "open",
-    "open_parts",
-    "provenance",
-    "read_file",
-    "read_manifest",
-    "save",
-    "shard_path",
-    "write_text",
-]
+from .files import written_aside
 
 MANIFEST = "manifest.json"
-MADE_FROM = "crystalsim_made_from"
-"""Attribute of a file that says, as JSON, what decides its contents."""
 
 
 def provenance(
@@ -106,11 +83,20 @@ def make_folder(folder: Path) -> None:
         raise StoreError(f"{folder}: cannot be made: {error.strerror}") from None
 
 
-def save(dataset: xr.Dataset, path: str | Path, *, compress: bool = True) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write a text file aside and rename it."""
+    with written_aside(path) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
+def save(
+    dataset: xr.Dataset, path: str | Path, *, compress: bool = True, checksum: bool = False
+) -> None:
     """Write a dataset to one netCDF file, aside first and then renamed.
 
     Fields are chunked by sample and stored without loss, so that the file opens in
-    plain xarray as it was.
+    plain xarray as it was. HDF5 keeps a checksum of each chunk, so that reading damaged numbers
+    fails, in plain xarray too.
 
     Parameters
     ----------
@@ -121,6 +107,8 @@ def save(dataset: xr.Dataset, path: str | Path, *, compress: bool = True) -> Non
     compress
         Whether to deflate fields: files are 40 % smaller in double precision and half as large in
         single, but writing takes ten times as long, which is longer than solving.
+    checksum
+        Whether to put a checksum of the whole file on record; see `crystalsim.files`.
 
     Raises
     ------
@@ -131,55 +119,16 @@ def save(dataset: xr.Dataset, path: str | Path, *, compress: bool = True) -> Non
     encoding: dict[Any, dict[str, Any]] = {}
     for name, array in dataset.variables.items():
         encoding[name] = {"_FillValue": None} if array.dtype.kind == "f" else {}
+        if array.ndim and array.size and array.dtype.kind in "biuf":
+            encoding[name] |= {"fletcher32": True}
         if array.ndim > 1 and array.size:
             chunks = (1, *array.shape[1:]) if array.ndim > 2 else array.shape
             encoding[name] |= {"chunksizes": chunks}
             if compress:
                 encoding[name] |= {"zlib": True, "complevel": 1, "shuffle": True}
-    hidden = aside(path)
-    try:
+    with written_aside(path, checksum=checksum) as aside:
         path.parent.mkdir(parents=True, exist_ok=True)
-        dataset.drop_encoding().to_netcdf(hidden, engine="netcdf4", encoding=encoding)
-        hidden.replace(path)
-    except (OSError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise StoreError(f"{path}: cannot be written: {reason}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            hidden.unlink()
-
-
-def is_made(path: Path, manifest: Mapping[str, Any]) -> bool:
-    """Whether a file is there already and was made from the same.
-
-    Parameters
-    ----------
-    path
-        A netCDF file.
-    manifest
-        All that decides its contents; its attribute `MADE_FROM`, as JSON.
-
-    Raises
-    ------
-    StoreError
-        If it was made from something else; the message names what differs.
-    """
-    if not path.is_file():
-        return False
-    try:
-        with xr.open_dataset(path, engine="netcdf4") as dataset:
-            old = json.loads(dataset.attrs.get(MADE_FROM, "{}"))
-    except Exception as error:  # see `read_file`
-        logger.warning("%s: damaged, making it again (%s)", path, " ".join(str(error).split()))
-        return False
-    if old != json.loads(json.dumps(manifest)):
-        changed = "; ".join(differences(old, manifest)) if old else "it does not say what it is"
-        raise StoreError(
-            f"{path} is there already and holds other results ({changed}); remove it or choose "
-            "another --output"
-        )
-    logger.info("%s is there already", path)
-    return True
+        dataset.drop_encoding().to_netcdf(aside, engine="netcdf4", encoding=encoding)
 
 
 def open(path: str | Path, kind: str | None = None) -> xr.Dataset:
@@ -286,15 +235,30 @@ def load(part: xr.Dataset) -> xr.Dataset:
     StoreError
         If its file is damaged.
     """
-    source = next(
-        (str(v.encoding["source"]) for v in part.variables.values() if "source" in v.encoding),
-        "a file",
-    )
     try:
         return part.load()
     except Exception as error:  # see `read_file`
+        source = part.encoding.get("source", "a file")
         text = " ".join(str(error).split())
         raise StoreError(f"{source}: damaged: {text}") from None
+
+
+def read_samples(path: Path, first: int, last: int) -> xr.Dataset:
+    """Read the samples from `first` up to `last` of one netCDF file, and no others.
+
+    Raises
+    ------
+    StoreError
+        See `read_file`.
+    """
+    if not path.is_file():
+        raise StoreError(f"{path}: no such file")
+    try:
+        with xr.open_dataset(path, engine="netcdf4", cache=False) as dataset:
+            return dataset.isel(sample=slice(first, last)).load().drop_encoding()
+    except Exception as error:  # see `read_file`
+        text = " ".join(str(error).split())
+        raise StoreError(f"{path}: not a readable netCDF file: {text}") from None
 
 
 def shard_path(folder: Path, number: int) -> Path:

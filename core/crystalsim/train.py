@@ -15,9 +15,11 @@ import xarray as xr
 from . import store
 from .cases import cases_only
 from .checkpoints import MODEL, TRAINING, save_model
-from .config import differences, split_plugin
+from .claims import VERSIONS, compare, versions
+from .config import split_plugin
 from .contracts import OnEpoch
 from .errors import StoreError
+from .files import create_text, remove_stale
 from .grid import Grid
 from .log import logger
 from .ranks import is_chief
@@ -66,24 +68,19 @@ def train_model(
     run
         Folder of the run that plugins are told of; the model's if None.
     on_epoch
-        Called after each epoch, when plugins have been told; what it raises ends the training.
+        Called after each epoch, after the plugins; what it raises ends the training.
 
     Returns
     -------
     xarray.Dataset
         History on (epoch), with ``training_time`` [s] in its attributes; also written to
         `history.nc` in the folder.
-
-    Raises
-    ------
-    StoreError
-        If the folder holds a training of other options or data; the message names what differs.
     """
     name, options = split_plugin("model", table)
-    if _claim(folder, {"plugin": name, **options}, training, validation, seed):
-        logger.info("%s: trained already", folder)
-        return store.read_file(folder / "history.nc")
     model = build("model", name, options)
+    made = _claim(table, training, validation, folder, seed)
+    if made is not None:
+        return made
     hook = functools.partial(registry().broadcast, "crystalsim_epoch_finished", run=run or folder)
 
     def after(epoch: int, metrics: Mapping[str, float]) -> None:
@@ -114,34 +111,43 @@ def train_model(
 
 
 def _claim(
-    folder: Path,
     table: Mapping[str, Any],
     training: Sequence[xr.Dataset],
     validation: Sequence[xr.Dataset],
+    folder: Path,
     seed: int,
-) -> bool:
-    """Take the folder for this training; whether it is done already."""
-    manifest = {
-        "model": dict(table),
-        "training": [store.fingerprint(cases_only(part)) for part in training],
-        "validation": [store.fingerprint(cases_only(part)) for part in validation],
+) -> xr.Dataset | None:
+    """Check that the folder is of this training; gives the history of one that is finished."""
+    config = {"model": dict(table)}
+    described = {
+        **config,
         "seed": seed,
+        "training": _described(training),
+        "validation": _described(validation),
     }
     store.make_folder(folder)
     path = folder / TRAINING
-    if path.is_file():
+    if is_chief():
+        remove_stale(folder)
+        create_text(path, json.dumps({**described, VERSIONS: versions(config)}, indent=1))
         try:
-            old = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            begun = json.loads(path.read_text(encoding="utf-8"))
+            compare(folder, begun, {**described, VERSIONS: versions(config)})
+        except (OSError, ValueError, AttributeError) as error:
             raise StoreError(f"{path}: damaged: {error}") from None
-        if old != json.loads(json.dumps(manifest)):
-            raise StoreError(
-                f"{folder} holds a training of something else "
-                f"({'; '.join(differences(old, manifest))}); choose another --output"
-            )
-    elif is_chief():
-        store.write_text(path, json.dumps(manifest, indent=1))
-    return (folder / MODEL).is_file() and (folder / "history.nc").is_file()
+    if (folder / MODEL).is_file() and (folder / "history.nc").is_file():
+        logger.info("%s is trained already", folder)
+        return store.read_file(folder / "history.nc")
+    return None
+
+
+def _described(parts: Sequence[xr.Dataset]) -> str:
+    """Short hash of what decides data: the cases, and what made the solutions of them."""
+    marks = [
+        [store.fingerprint(cases_only(part)), part.attrs.get("crystalsim_config", "")]
+        for part in parts
+    ]
+    return store.fingerprint(marks)
 
 
 def _all_usable(parts: Sequence[xr.Dataset]) -> list[xr.Dataset]:

@@ -10,8 +10,8 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,9 +19,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from . import integrity, schema, store
-from .errors import CrystalsimError, OptionError, SchemaError
+from . import schema, store
+from .errors import CrystalsimError, OptionError, SchemaError, StoreError
 from .solutions import make_solutions
+
+CASES = "cases.nc"
+"""File in a folder of shards from which workers in other processes read their samples."""
+
+PROCESSES = "processes"
+"""The scheduler that is used by default: a pool of processes on this machine."""
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -68,15 +74,43 @@ class Job(NamedTuple):
     attributes: dict[str, Any]
     compress: bool
 
-    def arguments(self, task: Task) -> tuple[xr.Dataset, Work, Path, dict[str, Any], bool]:
-        """Arguments of `make_shard` for one task."""
-        part = self.cases.isel(sample=slice(task.first, task.last))
-        path = store.shard_path(self.folder, task.number)
-        return part, self.work, path, self.attributes, self.compress
+    def part(self, task: Task) -> xr.Dataset:
+        """Cases of one shard."""
+        return self.cases.isel(sample=slice(task.first, task.last))
+
+    def order(self) -> Order:
+        """Write the cases into the folder, for workers in other processes to read."""
+        path = self.folder.absolute() / CASES
+        if not self._has_cases(path):
+            store.save(self.cases, path)
+        return Order(str(path), self.work, self.attributes, self.compress)
+
+    def _has_cases(self, path: Path) -> bool:
+        try:
+            return store.fingerprint(store.read_file(path)) == store.fingerprint(self.cases)
+        except StoreError:
+            return False
+
+
+class Order(NamedTuple):
+    """What a worker in another process is told: paths and options, no arrays.
+
+    Attributes
+    ----------
+    cases
+        File with all samples; shards go beside it.
+    work, attributes, compress
+        See `Job`.
+    """
+
+    cases: str
+    work: Work
+    attributes: dict[str, Any]
+    compress: bool
 
 
 def run_tasks(
-    job: Job, tasks: list[Task], workers: int, scheduler: str = "processes"
+    job: Job, tasks: list[Task], workers: int, scheduler: str = PROCESSES
 ) -> Iterator[Outcome]:
     """Make shards, in several processes if there is more than one worker and one shard.
 
@@ -87,75 +121,47 @@ def run_tasks(
     workers
         Processes on this machine.
     scheduler
-        ``"processes"``, or ``"local"`` or the address of a Dask scheduler, see `dask_workers`.
+        ``"processes"``, ``"local"`` (Dask on this machine) or the address of a Dask scheduler.
 
     Raises
     ------
     CrystalsimError
-        If a worker process dies.
+        If a worker process dies, or there is no scheduler.
     """
-    if scheduler != "processes":
+    if scheduler != PROCESSES:
         from .dask_workers import run_on_dask
 
-        yield from run_on_dask(job, tasks, workers, scheduler)
+        yield from run_on_dask(job.order(), tasks, workers, scheduler)
     elif workers > 1 and len(tasks) > 1:
-        yield from _in_processes(job, tasks, workers)
+        yield from _in_processes(job.order(), tasks, workers)
     else:
         for task in tasks:
-            yield make_shard(*job.arguments(task))
+            path = store.shard_path(job.folder, task.number)
+            yield make_shard(job.part(task), job.work, path, job.attributes, job.compress)
 
 
-def windowed(
-    submit: Callable[[Task], Any],
-    wait: Callable[[set[Any]], tuple[set[Any], set[Any]]],
-    tasks: Iterable[Task],
-    ahead: int,
-) -> Iterator[Outcome]:
-    """Give outcomes as they come, with so many tasks handed out at a time: memory stays bounded.
-
-    Parameters
-    ----------
-    submit
-        Hands a task out and gives its future.
-    wait
-        Waits for one of some futures to end; gives those that have and those that have not.
-    tasks
-        What to hand out.
-    ahead
-        Tasks at a time.
-    """
-    pending: set[Any] = set()
-    for task in tasks:
-        pending.add(submit(task))
-        if len(pending) >= ahead:
-            done, pending = wait(pending)
-            yield from (future.result() for future in done)
-    while pending:
-        done, pending = wait(pending)
-        yield from (future.result() for future in done)
+def make_ordered_shard(order: Order, task: Task) -> Outcome:
+    """Read the cases of one shard, work on them and write it; see `make_shard`."""
+    cases = store.read_samples(Path(order.cases), task.first, task.last)
+    path = store.shard_path(Path(order.cases).parent, task.number)
+    return make_shard(cases, order.work, path, order.attributes, order.compress)
 
 
-def worker_died() -> CrystalsimError:
-    """Error for a worker that is gone."""
-    return CrystalsimError(
-        "a worker process died (killed, or out of memory); run the same command again to go on "
-        "from what is done"
-    )
-
-
-def _in_processes(job: Job, tasks: list[Task], workers: int) -> Iterator[Outcome]:
+def _in_processes(order: Order, tasks: list[Task], workers: int) -> Iterator[Outcome]:
     context = multiprocessing.get_context("spawn")
-    with _one_thread_each():
+    with one_thread_each():
         pool = ProcessPoolExecutor(min(workers, len(tasks)), context, _start_worker)
         try:
-            yield from windowed(
-                lambda task: pool.submit(make_shard, *job.arguments(task)),
-                lambda pending: wait(pending, return_when=FIRST_COMPLETED),
-                tasks,
-                2 * workers,
-            )
+            futures: list[Future[Outcome]] = [
+                pool.submit(make_ordered_shard, order, task) for task in tasks
+            ]
+            for future in as_completed(futures):
+                yield future.result()
         except BrokenProcessPool:
-            raise worker_died() from None
+            raise CrystalsimError(
+                "a worker process died (killed, or out of memory); run the same command again to "
+                "go on from what is done"
+            ) from None
         except BaseException:  # also Ctrl-C: do not wait for the shards in hand
             for child in multiprocessing.active_children():
                 child.terminate()
@@ -179,7 +185,7 @@ def _die_with_parent() -> None:
 
 
 @contextlib.contextmanager
-def _one_thread_each() -> Iterator[None]:
+def one_thread_each() -> Iterator[None]:
     """Let processes that are started inside use one thread each."""
     before = {name: os.environ.get(name) for name in _THREADS}
     os.environ.update(dict.fromkeys(_THREADS, "1"))
@@ -200,7 +206,7 @@ def make_shard(
     failed: dict[int, str] = {}
     try:
         made = _checked(work, cases)
-    except OptionError:
+    except (OptionError, StoreError):
         raise  # not the sample's fault
     except Exception as error:
         if cases.sizes["sample"] == 1:
@@ -208,8 +214,7 @@ def make_shard(
         else:
             made, failed = _one_by_one(cases, work)
     made = made.assign_attrs({**made.attrs, **attributes})
-    store.save(made, path, compress=compress)
-    integrity.seal(path)
+    store.save(made, path, compress=compress, checksum=True)
     converged = made["converged"].values.astype(bool)
     unconverged = [n for n, good in zip(_ids(cases), converged, strict=True) if not good]
     return Outcome(cases.sizes["sample"], failed, [n for n in unconverged if n not in failed])

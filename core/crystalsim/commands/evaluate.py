@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,14 +51,21 @@ def command(
         for name in names
     }
     from .. import store
+    from ..claims import is_made
     from ..measurements import is_measurement, read_measurement, score_measurement
+    from ..pipeline import score
     from ..scores import summarise
 
     found = store.open(prediction, "solutions")
+    marks = {"prediction": store.fingerprint(found)}
     if is_measurement(reference):
         results = {"measurement": score_measurement(read_measurement(reference), found)}
     else:
-        results = _scores(store.open(reference, "solutions"), found, options, output)
+        truth = store.open(reference, "solutions")
+        marks["reference"] = store.fingerprint(truth)
+        results = {}
+        for name, chosen in options.items():
+            results |= _kept(output, name, chosen, marks) or score(truth, found, {name: chosen})
     for name, scores in results.items():
         heads = ("mean", "95 % interval", "p95", "worst", "in sample")
         widths = (11, 24, 11, 11, 11)
@@ -68,38 +76,21 @@ def command(
             shown = f"{values['mean']:11.4g}{f'{low:.4g} .. {high:.4g}':>24}"
             shown += f"{values['p95']:11.4g}{values['worst']:11.4g}{values['worst_sample']:11.0f}"
             click.echo(f"  {metric:36}{shown}")
-        if output and not (path := _path(output, name)).is_file():
-            store.save(scores, path)
+        if output:
+            path = output / f"{name.replace('/', '-')}.nc"
+            if not is_made(path, {**scores.attrs, **marks}):
+                store.save(scores.assign_attrs({**scores.attrs, **marks}), path)
     if output:
         click.echo(f"scores of each sample: {output}")
 
 
-def _path(folder: Path, evaluator: str) -> Path:
-    return folder / f"{evaluator.replace('/', '-')}.nc"
-
-
-def _scores(
-    reference: xr.Dataset,
-    prediction: xr.Dataset,
-    evaluators: dict[str, dict[str, Any]],
-    output: Path | None,
+def _kept(
+    output: Path | None, name: str, options: Mapping[str, Any], marks: Mapping[str, str]
 ) -> dict[str, xr.Dataset]:
-    """Scores by evaluator: those that the folder holds already, and new ones."""
-    import json
-
+    """Scores of the same options and data that are there already."""
     from .. import store
-    from ..pipeline import score
+    from ..claims import is_made
 
-    both = {"reference": reference, "prediction": prediction}
-    inputs = {n: store.fingerprint(d[["velocity_x", "velocity_z"]]) for n, d in both.items()}
-    found = {}
-    for name, options in evaluators.items():
-        manifest = {"kind": "scores", "config": {"evaluator": {name: options}}, **inputs}
-        if output and store.is_made(_path(output, name), manifest):
-            found[name] = store.open(_path(output, name), "scores")
-            continue
-        for scores in score(reference, prediction, {name: options}).values():
-            found[name] = scores.assign_attrs({store.MADE_FROM: json.dumps(manifest)})
-            if output:
-                store.save(found[name], _path(output, name))
-    return found
+    path = output / f"{name.replace('/', '-')}.nc" if output else None
+    wanted = {**store.provenance({"evaluator": {name: dict(options)}}), **marks}
+    return {name: store.read_file(path)} if path and is_made(path, wanted) else {}

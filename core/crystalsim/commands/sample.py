@@ -32,17 +32,22 @@ def command(
 ) -> None:
     """Draw cases: where the crystals are and what they are made of.
 
-    A file that was made by the same command is kept; one that holds something else is not touched.
+    A file of the same cases is left as it is; one of others is never replaced.
     """
     given = tables(config_file, assignments)
     table = plugin_table("sampler", sampler, given)
     from .. import pipeline, store
+    from ..claims import is_made
+    from ..files import remove_stale
+    from ..log import logger
 
-    chosen = chosen_seed(seed, given)
-    if store.is_made(output, pipeline.cases_manifest(table, count, chosen)):
+    number = chosen_seed(seed, given)
+    if is_made(output, store.provenance({"sampler": table}, number), samples=count):
+        logger.info("%s is there already", output)
         cases = store.open(output, "cases")
     else:
-        cases = pipeline.draw_cases(table, count, chosen)
+        remove_stale(output.parent)
+        cases = pipeline.draw_cases(table, count, number)
         store.save(cases, output)
     counts = cases["crystal_count"].values
     click.echo(

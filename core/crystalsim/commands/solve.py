@@ -10,12 +10,21 @@ from ..config import default_workers
 from .common import compress_option, configured, output_option, plugin_table, tables
 
 
+def _scheduler(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Check what kind of scheduler is meant."""
+    if value not in ("processes", "local") and "://" not in value:
+        raise click.BadParameter(
+            f"'{value}'; expected 'processes', 'local' or an address, as tcp://host:8786"
+        )
+    return value
+
+
 @click.command(
     "solve",
     epilog="\b\nExamples:\n  crystalsim solve cases.nc --solver builtin --output solutions.nc\n"
     "  crystalsim solve cases.nc -o solver.tolerance=1e-6 --output solutions.nc\n"
     "  crystalsim solve cases.nc --shard 3/20 --output solutions    # one task of a job array\n"
-    "  crystalsim solve cases.nc --scheduler tcp://10.0.0.1:8786 --output solutions",
+    "  crystalsim solve cases.nc --scheduler tcp://node7:8786 --output solutions    # Dask",
 )
 @click.argument("cases", type=click.Path(path_type=Path))
 @click.option("--solver", help="Solver plugin [builtin].")
@@ -26,7 +35,9 @@ from .common import compress_option, configured, output_option, plugin_table, ta
     "--scheduler",
     default="processes",
     show_default=True,
-    help="Who runs the workers: processes, or Dask on this machine (local) or at tcp://HOST:PORT.",
+    metavar="ADDRESS",
+    callback=_scheduler,
+    help="'processes', 'local' (Dask on this machine), or tcp://HOST:PORT of a Dask scheduler.",
 )
 @click.option("--shard", default="1/1", metavar="I/N", help="Make every N-th shard from the I-th.")
 @compress_option
@@ -61,11 +72,11 @@ def command(
         table,
         output,
         workers=workers or default_workers(),
+        scheduler=scheduler,
         shard=(int(part), int(parts)),
         shard_size=shard_size or SHARD_SIZE,
         seed=None if seed is None else int(seed),
         compress=compress,
-        scheduler=scheduler,
     )
     left = "" if complete else " (other shards are still missing)"
     click.echo(f"{output}: {dataset.sizes['sample']} samples{left}")

@@ -10,19 +10,30 @@ import click
 
 @click.command(
     "verify",
-    epilog="\b\nExamples:\n  crystalsim verify solutions           # a folder of shards\n"
-    "  crystalsim verify runs/ten            # a whole run\n"
-    "  crystalsim verify solutions.nc",
+    epilog="\b\nExamples:\n  crystalsim verify solutions         # a folder of shards\n"
+    "  crystalsim verify runs/polarization-1f3c97ab\n"
+    "  crystalsim verify cases.nc",
 )
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="PATH...", type=click.Path(path_type=Path), nargs=-1)
 def command(paths: tuple[Path, ...]) -> None:
-    """Look for damaged and missing files in PATHS; exits with 1 if there are any."""
+    """Find damaged and missing files in PATH: a file, a folder of shards or of a run.
+
+    Compares checksums, reads every file, and checks that it follows the schema and that converged
+    samples are finite. Prints one line for each damaged file and then exits with status 1.
+    `crystalsim solve` started again makes damaged shards again.
+    """
+    if not paths:
+        raise click.UsageError("name a file or a folder")
+    from ..progress import progress
     from ..verify import verify
 
-    findings = [finding for path in paths for finding in verify(path)]
-    damaged = [finding for finding in findings if finding.damage]
-    for finding in damaged:
-        click.echo(f"{finding.path}: {' '.join(finding.damage.split())}")
-    click.echo(f"{len(findings)} files, {len(damaged)} damaged or missing")
+    count = damaged = 0
+    for path in paths:
+        for verdict in progress(verify(path), description="verifying", unit="file"):
+            count += 1
+            if verdict.damage:
+                damaged += 1
+                click.echo(f"{verdict.path}: {verdict.damage}")
+    click.echo(f"{count} files, {damaged or 'none'} damaged")
     if damaged:
         sys.exit(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,8 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import StoreError
-from ..integrity import aside
+from ..files import remove_stale, written_aside
 from ..log import logger
 
 _BLOCK = 1024
@@ -20,24 +18,11 @@ _BLOCK = 1024
 
 
 def save_state(state: Mapping[str, Any], path: Path) -> None:
-    """Write tensors and plain values aside and rename, so that a file is whole or not there.
-
-    Raises
-    ------
-    StoreError
-        If it cannot be written, as on a full disk.
-    """
-    hidden = aside(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(dict(state), hidden)
-        hidden.replace(path)
-    except (OSError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
-        raise StoreError(f"{path}: cannot be written: {reason}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            hidden.unlink()
+    """Write tensors and plain values aside and rename, so that a file is whole or not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_stale(path.parent)
+    with written_aside(path) as aside:
+        torch.save(dict(state), aside)
 
 
 def load_state(path: Path, mark: str) -> dict[str, Any] | None:

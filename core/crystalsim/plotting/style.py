@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import ArrayLike
 
 from ..errors import StoreError
-from ..integrity import aside
+from ..files import written_aside
 
 P = ParamSpec("P")
 
@@ -153,13 +152,6 @@ def save_figure(figure: Figure, path: str | Path, *, resolution: int = 200) -> N
             f"{path}: '{path.suffix}' is no format of figures; expected one of "
             + ", ".join(f".{name}" for name in sorted(known))
         )
-    hidden = aside(path)
-    try:
+    with written_aside(path) as aside:
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(hidden, dpi=resolution, format=form, bbox_inches="tight")
-        hidden.replace(path)
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be written: {error.strerror}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            hidden.unlink()
+        figure.savefig(aside, dpi=resolution, format=form, bbox_inches="tight")
