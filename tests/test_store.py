@@ -134,3 +134,17 @@ def test_fingerprints_follow_the_numbers(solutions):
     changed = solutions.copy(deep=True)
     changed["crystal_x"][0, 0] = np.nextafter(0.0, 1.0)
     assert store.fingerprint(solutions) != store.fingerprint(changed)
+
+
+def test_a_folder_opens_lazily_as_one_dataset(cases_file, tmp_path):
+    folder = tmp_path / "solutions"
+    solve_cases(crystalsim.open(cases_file), {"plugin": "builtin"}, folder, shard_size=2)
+    lazy = crystalsim.open(folder, lazy=True)
+    assert lazy["velocity_x"].chunks[0][0] == 2
+    assert len(lazy["velocity_x"].chunks[0]) > 1
+    whole = crystalsim.open(folder)
+    xr.testing.assert_identical(lazy.load(), whole)
+    # The speed of each sample, a shard at a time.
+    again = crystalsim.open(folder, lazy=True)
+    speed = abs(again["velocity_z"]).max(("z_face", "x")).compute()
+    assert np.array_equal(speed, abs(whole["velocity_z"]).max(("z_face", "x")))

@@ -80,10 +80,19 @@ def assert_same(first, second):
         assert torch.equal(tensor, second[name]), name
 
 
-@pytest.mark.parametrize("name", ["unet", pytest.param("polarization", marks=pytest.mark.slow)])
-def test_killed_at_random_steps_and_resumed_gives_the_same_bits(name, file, tmp_path):
-    """SIGKILL at a random moment, twice, in the middle of epochs."""
-    options = {"epochs": 12, "checkpoint_seconds": 0.0}
+@pytest.mark.parametrize(
+    ("name", "kills", "epochs"),
+    [
+        ("unet", 2, 12),
+        pytest.param("unet", 20, 120, marks=pytest.mark.slow),
+        pytest.param("polarization", 2, 12, marks=pytest.mark.slow),
+    ],
+)
+def test_killed_at_random_steps_and_resumed_gives_the_same_bits(
+    name, kills, epochs, file, tmp_path
+):
+    """SIGKILL at random moments, in the middle of epochs."""
+    options = {"epochs": epochs, "checkpoint_seconds": 0.0}
     if name == "polarization":
         options = {**options, "width": 4, "geometry_width": 4, "layers": 1, "steps": 2}
     extra = {} if name == "unet" else {"levels": None}
@@ -97,20 +106,21 @@ def test_killed_at_random_steps_and_resumed_gives_the_same_bits(name, file, tmp_
     expected = run(arguments(whole))
     random = np.random.default_rng(3)
     positions = []
-    for _ in range(2):
+    for _ in range(kills):
         process = subprocess.Popen(arguments(cut), env=ENVIRONMENT, stdout=subprocess.DEVNULL)
         state = cut / "training.pt"
         before = state.stat().st_mtime_ns if state.exists() else 0
         while process.poll() is None and not (state.exists() and state.stat().st_mtime_ns > before):
             time.sleep(0.005)
         time.sleep(random.uniform(0, 0.2))
+        assert process.poll() is None, "it was faster than the kills: train longer"
         process.send_signal(signal.SIGKILL)
         process.wait()
         kept = torch.load(state, weights_only=True)
         positions.append((len(json.loads(kept["history"])), kept["position"]))
     assert run(arguments(cut)) == expected
     assert_same(weights(whole), weights(cut))
-    assert any(0 < epochs * 6 + position < 12 * 6 for epochs, position in positions), positions
+    assert any(0 < done * 6 + position < epochs * 6 for done, position in positions), positions
 
 
 def test_early_stopping(solutions):

@@ -17,7 +17,7 @@ import numpy as np
 import xarray as xr
 
 from . import __version__, schema
-from .errors import SchemaError, StoreError
+from .errors import OptionError, SchemaError, StoreError
 from .files import written_aside
 
 MANIFEST = "manifest.json"
@@ -131,7 +131,7 @@ def save(
         dataset.drop_encoding().to_netcdf(aside, engine="netcdf4", encoding=encoding)
 
 
-def open(path: str | Path, kind: str | None = None) -> xr.Dataset:
+def open(path: str | Path, kind: str | None = None, *, lazy: bool = False) -> xr.Dataset:
     """Read a file, or a folder of shards, into memory.
 
     Parameters
@@ -140,16 +140,24 @@ def open(path: str | Path, kind: str | None = None) -> xr.Dataset:
         A netCDF file, or a folder that `crystalsim solve` wrote.
     kind
         Kind of dataset to check for (see `crystalsim.validate`); None guesses it.
+    lazy
+        Leave fields on disk, as Dask arrays with a chunk for each shard that are read when they
+        are used, so that a folder may be larger than memory.
 
     Raises
     ------
+    OptionError
+        If `lazy` is asked for and Dask is not installed.
     StoreError
         If it is missing, damaged or incomplete; the message names the file.
     SchemaError
         If it does not follow the schema; the message names the file and all violations.
     """
     path = Path(path)
-    dataset = _read_shards(path) if path.is_dir() else read_file(path)
+    if lazy:
+        dataset = _open_lazily(_shard_paths(path) if path.is_dir() else [path])
+    else:
+        dataset = _read_shards(path) if path.is_dir() else read_file(path)
     if kind is None:
         if "velocity_x" in dataset:
             kind = "solutions"
@@ -159,6 +167,31 @@ def open(path: str | Path, kind: str | None = None) -> xr.Dataset:
         return schema.validate(dataset, kind)
     except SchemaError as error:
         raise SchemaError(f"{path}: {error}") from None
+
+
+def _open_lazily(paths: list[Path]) -> xr.Dataset:
+    try:
+        import dask  # noqa: F401
+    except ImportError:
+        raise OptionError(
+            "lazy = True: Dask is not installed; pip install 'crystalsim[dask]'"
+        ) from None
+    try:
+        return xr.open_mfdataset(
+            paths,
+            combine="nested",
+            concat_dim="sample",
+            data_vars="minimal",
+            coords="minimal",
+            compat="override",
+            combine_attrs="override",
+            join="override",
+            engine="netcdf4",
+            chunks={"sample": -1},
+        )
+    except Exception as error:  # see `read_file`
+        text = " ".join(str(error).split())
+        raise StoreError(f"{paths[0].parent}: not readable netCDF files: {text}") from None
 
 
 def open_parts(path: str | Path, kind: str) -> list[xr.Dataset]:
