@@ -168,6 +168,7 @@ def test_the_best_configuration_runs_and_the_seed_fixes_trials(file, tmp_path):
     assert float(history["validation_relative_l2"].min()) == pytest.approx(best, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_poor_trials_end_early_and_bad_ones_are_named(file, tmp_path):
     # Values far too large to learn with diverge or are pruned against good ones.
     text = SMALL.replace("trials = 3", "trials = 8").replace("epochs = 1", "epochs = 5")
@@ -226,6 +227,7 @@ def test_an_interrupted_trial_goes_on(file, tmp_path, monkeypatch):
     assert calls[2] == calls[1]  # the same options, in the same folder
 
 
+@pytest.mark.slow
 def test_samplers_that_are_searched_share_validation_samples(file, tmp_path):
     text = SMALL.replace('"model.width" = [2, 4]', '"sampler.count" = [1, [1, 2]]')
     file.write_text(text.replace("trials = 3", "trials = 4"), encoding="utf-8")
@@ -266,6 +268,7 @@ def test_a_lock_lets_one_in_at_a_time(tmp_path):
         pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("begun", [False, True], ids=["no options yet", "in training"])
 def test_a_killed_trial_is_started_again(file, tmp_path, begun):
     import optuna

@@ -81,7 +81,7 @@ def test_scores_are_told_with_their_intervals(run):
     low, high = map(float, interval.split(" to "))
     assert low < float(mean) < high < float(worst)
     scores = xr.load_dataset(run / "scores" / "fields-dilute.nc")["relative_l2"]
-    assert int(sample) == int(scores["sample"][int(scores.argmax())])
+    assert int(sample) == int(scores["sample"][int(scores.values.argmax())])
 
 
 def tables(text):

@@ -31,6 +31,12 @@ CAPTIONS = {
 }
 """What figures show, by the name of their file."""
 
+TITLES = {
+    "relative_l2": "Relative L2 error of the velocity",
+    "crystal_velocity_error_scaled": "Error of crystals' velocities over the largest speed",
+}
+"""Headings of the tables of studies."""
+
 _WORST = 10
 
 
@@ -100,7 +106,7 @@ def make_study_report(study: Study, entries: Sequence[Entry], figures: Sequence[
         for label in labels:
             cells = [found.get((label, test), {}).get(metric) for test in tests]
             rows.append([label, *("-" if c is None else _three(c) for c in cells)])
-        body.append(section(metric.replace("_", " "), table(["model", *tests], rows)))
+        body.append(section(TITLES.get(metric, metric), table(["model", *tests], rows)))
     body += [figure(path, study.title) for path in figures]
     for name, config in study.variants.items():
         text = preformatted(to_toml(config.as_dict()))

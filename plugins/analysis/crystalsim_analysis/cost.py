@@ -15,6 +15,7 @@ from crystalsim.scores import Metric, check_comparable, make_scores
 from crystalsim.solutions import walls
 
 from .plugin import CostOptions
+from .remember import remember
 
 Array = NDArray[np.float64]
 
@@ -84,7 +85,7 @@ class CostEvaluator:
         count = reference.sizes["sample"]
         chosen = slice(min(self.options.samples, count))
         truth = reference.isel(sample=chosen)
-        times, errors = self._solver(truth)
+        times, errors = remember("solver", truth, self.options, lambda: self._solver(truth))
         values = {name: np.full(count, np.nan) for name in DEFINITIONS}
         for name, found in (("early_stopped_error", errors), ("early_stopped_time", times)):
             values[name] = np.full((count, len(ITERATIONS)), np.nan)

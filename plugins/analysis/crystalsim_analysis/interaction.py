@@ -16,6 +16,7 @@ from crystalsim.scores import Metric, check_comparable, make_scores
 from crystalsim.solutions import require_free_slip
 
 from .plugin import InteractionOptions
+from .remember import remember
 
 Array = NDArray[np.float64]
 
@@ -77,7 +78,7 @@ class InteractionEvaluator:
         require_free_slip(reference, "evaluator 'interaction'")
         if given := [name for name in GIVEN_FIELDS if name in reference.variables]:
             raise UnsupportedError(f"evaluator 'interaction' takes crystals, not '{given[0]}'")
-        alone = self._alone(reference)
+        alone = remember("alone", reference, self.options, lambda: self._alone(reference))
         true, guess = (_velocities(d) for d in (reference, prediction))
         lonely = reference["crystal_count"].values < 2
         true_change, change = (np.hypot(*(v - alone)) for v in (true, guess))
