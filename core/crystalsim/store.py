@@ -5,68 +5,20 @@ Everything is written aside and renamed, so that what carries its final name is 
 
 from __future__ import annotations
 
-import datetime
-import hashlib
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
-from . import __version__, schema
+from . import schema
 from .errors import OptionError, SchemaError, StoreError
 from .files import written_aside
+from .provenance import fingerprint as fingerprint
+from .provenance import provenance as provenance
 
 MANIFEST = "manifest.json"
-
-
-def provenance(
-    config: Mapping[str, Any] | None = None, seed: int | None = None, source: str = ""
-) -> dict[str, Any]:
-    """Attributes that say how a dataset came about.
-
-    Parameters
-    ----------
-    config
-        Resolved options, kept as JSON.
-    seed
-        Random seed, where there is one.
-    source
-        The method, for CF's ``source``.
-    """
-    from .registry import KINDS, registry
-
-    plugins = sorted(
-        {f"{e.distribution} {e.version}" for kind in KINDS for e in registry().entries(kind)}
-    )
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    made: dict[str, Any] = {
-        "Conventions": "CF-1.11",
-        "history": f"{now} crystalsim {__version__}",
-        "crystalsim_version": __version__,
-        "crystalsim_plugins": ", ".join(plugins),
-        "crystalsim_config": json.dumps(config or {}, sort_keys=True),
-    }
-    if source:
-        made["source"] = source
-    if seed is not None:
-        made["seed"] = seed
-    return made
-
-
-def fingerprint(value: Any) -> str:
-    """Short hash of anything that JSON can hold, or of a dataset's numbers."""
-    digest = hashlib.sha256()
-    if isinstance(value, xr.Dataset):
-        for name in sorted(map(str, value.variables)):
-            digest.update(name.encode())
-            digest.update(np.ascontiguousarray(value[name].values).tobytes())
-    else:
-        digest.update(json.dumps(value, sort_keys=True, default=str).encode())
-    return digest.hexdigest()[:16]
 
 
 def make_folder(folder: Path) -> None:
