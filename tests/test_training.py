@@ -212,3 +212,19 @@ def test_a_minibatch_is_shared_out_whole():
     index = torch.arange(10, 15)
     assert torch.equal(torch.cat([m.share(index) for m in members]), index)
     assert [len(m.share(torch.arange(1))) for m in members] == [1, 0, 0]
+
+
+def test_time_of_calls_that_were_cut_off_counts(solutions, tmp_path):
+    class EnoughError(Exception):
+        pass
+
+    def stop(epoch, metrics):
+        time.sleep(0.5)
+        if epoch == 2:
+            raise EnoughError
+
+    with pytest.raises(EnoughError):
+        unet().fit(solutions, solutions, folder=tmp_path, on_epoch=stop)
+    # What was kept when the second epoch ended knows of the first half second.
+    history = unet().fit(solutions, solutions, folder=tmp_path)
+    assert 0.5 < history.attrs["earlier_training_time"] < 60

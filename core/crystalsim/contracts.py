@@ -102,7 +102,8 @@ class Model(Protocol):
         Returns
         -------
         xarray.Dataset
-            History: named losses on ``(epoch)``; empty for a model without training.
+            History: named losses on ``(epoch)``; empty for a model without training. Calls that
+            were cut off and went on count if its attribute ``earlier_training_time`` [s] tells.
         """
         ...
 

@@ -100,6 +100,7 @@ class Trainer:
         self.position, self.summed = 0, 0.0
         self.epoch_generator = self.generator.get_state()
         self._mark, self._kept = "", time.monotonic()
+        self._spent, self._started = 0.0, time.monotonic()
 
     def fit(
         self,
@@ -259,6 +260,7 @@ class Trainer:
             "summed": self.summed,
             "torch_generator": torch.get_rng_state(),
             "history": json.dumps(self.history),
+            "seconds": self._spent + time.monotonic() - self._started,
         }
         save_state(state, self.folder / "training.pt")
 
@@ -277,6 +279,7 @@ class Trainer:
         self.epoch_generator = state["epoch_generator"]
         self.position, self.summed = state["position"], state["summed"]
         self.history = json.loads(state["history"])
+        self._spent = float(state.get("seconds", 0.0))
 
     def _as_dataset(self) -> xr.Dataset:
         epochs = np.arange(1, len(self.history) + 1)
@@ -294,4 +297,5 @@ class Trainer:
                 for name, text in HISTORY.items()
             },
             coords={"epoch": ("epoch", epochs, {"long_name": "epoch"})},
+            attrs={"earlier_training_time": self._spent},
         )
