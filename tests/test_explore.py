@@ -17,8 +17,8 @@ import pytest
 from crystalsim import pipeline
 from crystalsim.config import resolve
 from crystalsim.errors import CrystalsimError, OptionError, PluginError, StoreError
-from crystalsim.exploration import Outcome, Span, best_outcome, read_exploration
-from crystalsim.explore import explore
+from crystalsim.exploration.definition import Outcome, Span, best_outcome, read_exploration
+from crystalsim.exploration.search import explore
 from crystalsim.locks import is_locked, locked
 from crystalsim.options import read_toml
 
@@ -187,7 +187,7 @@ def test_poor_trials_end_early_and_bad_ones_are_named(file, tmp_path):
 
 
 def test_a_search_where_all_fails_ends(file, tmp_path, monkeypatch):
-    from crystalsim.exploration_trials import Judge
+    from crystalsim.exploration.trials import Judge
 
     def fail(*_):
         raise CrystalsimError("no good at all")
@@ -207,7 +207,7 @@ def test_an_unknown_metric_is_named_before_any_trial(file, tmp_path):
 
 
 def test_an_interrupted_trial_goes_on(file, tmp_path, monkeypatch):
-    from crystalsim.exploration_trials import Judge
+    from crystalsim.exploration.trials import Judge
 
     train, calls = Judge.train, []
 

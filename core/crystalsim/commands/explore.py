@@ -23,11 +23,11 @@ def command(file: Path, workers: int | None, output: Path | None) -> None:
     """Search options as the exploration in FILE says, and keep the best.
 
     Poor trials are ended early. Processes with the same folder share the work; the same command
-    again goes on where it was stopped. `crystalsim.explore` describes the file. Needs Optuna:
-    pip install 'crystalsim[explore]'.
+    again goes on where it was stopped. `crystalsim.exploration.definition` describes the file.
+    Needs Optuna: pip install 'crystalsim[explore]'.
     """
-    from ..exploration import read_exploration
-    from ..explore import explore, summary_text
+    from ..exploration.definition import read_exploration
+    from ..exploration.search import explore, summary_text
 
     exploration = read_exploration(file)
     folder = output or Path("runs") / file.stem

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .exploration import Exploration, Outcome, Span, best_outcome, label
-from .html_page import figure, folded, page, paragraph, preformatted, section, table
-from .options import to_toml
-from .store import write_text
+from ..html_page import figure, folded, page, paragraph, preformatted, section, table
+from ..options import to_toml
+from ..store import write_text
+from .definition import Exploration, Outcome, Span, best_outcome, label
 
 if TYPE_CHECKING:
     import optuna
@@ -87,8 +87,8 @@ def write_tables(exploration: Exploration, study: optuna.Study, folder: Path) ->
 
 def write_figures(exploration: Exploration, study: optuna.Study, folder: Path) -> None:
     """Write the figures and ``report.html``."""
-    from .plotting import save_figure
-    from .plotting.explore import plot_importance, plot_trials
+    from ..plotting import save_figure
+    from ..plotting.explore import plot_importance, plot_trials
 
     found, shares = outcomes(exploration, study), importance(exploration, study)
     best = best_outcome(exploration, found)

@@ -2,7 +2,7 @@
 
 The folder of an exploration holds ``exploration.toml``, the database of Optuna (``study.sqlite``),
 solutions that trials with the same samples share, a folder for each trial, and what
-`crystalsim.exploration_results` writes. Processes need nothing but that folder in common; on
+`crystalsim.exploration.results` writes. Processes need nothing but that folder in common; on
 several machines its file system has to pass on locks, as SQLite asks too.
 """
 
@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .config import differences
-from .errors import CrystalsimError, StoreError
-from .exploration import Exploration, Outcome, Span, best_outcome, label
-from .locks import is_locked, locked
-from .log import log_file, logger
-from .options import read_toml, to_toml
+from ..config import differences
+from ..errors import CrystalsimError, StoreError
+from ..locks import is_locked, locked
+from ..log import log_file, logger
+from ..options import read_toml, to_toml
+from .definition import Exploration, Outcome, Span, best_outcome, label
 
 if TYPE_CHECKING:
     import optuna
@@ -95,7 +95,7 @@ def _check_optuna() -> None:
 
 
 def _claim(exploration: Exploration, folder: Path) -> None:
-    from . import store
+    from .. import store
 
     store.make_folder(folder)
     path = folder / "exploration.toml"
@@ -118,8 +118,8 @@ class _Search:
     """What one process needs to take part in an exploration."""
 
     def __init__(self, exploration: Exploration, folder: Path, workers: int) -> None:
-        from . import store
-        from .exploration_trials import Judge
+        from .. import store
+        from .trials import Judge
 
         self.exploration, self.folder = exploration, folder
         self.seed = exploration.config().seed
@@ -131,7 +131,7 @@ class _Search:
 
     def run(self) -> list[Outcome]:
         """Run trials, alone or with others, until enough are finished."""
-        from .exploration_results import write_figures, write_tables
+        from .results import write_figures, write_tables
 
         try:
             while self._next_trial():

@@ -8,16 +8,16 @@ from typing import Any
 
 import xarray as xr
 
-from . import store
-from .checkpoints import MODEL, load_model
-from .config import QUICK_EVALUATORS, RunConfig
-from .errors import CrystalsimError, OptionError
-from .exploration import Exploration
-from .locks import locked
-from .pipeline import draw_cases, score, split_seeds
-from .scores import summarise
-from .shards import solve_cases
-from .train import train_model, usable
+from .. import store
+from ..checkpoints import MODEL, load_model
+from ..config import QUICK_EVALUATORS, RunConfig
+from ..errors import CrystalsimError, OptionError
+from ..locks import locked
+from ..pipeline import draw_cases, score, split_seeds
+from ..scores import summarise
+from ..shards import solve_cases
+from ..train import train_model, usable
+from .definition import Exploration
 
 AfterEpoch = Callable[[int, float | None, bool], None]
 """Called with the epoch, the error on the validation samples, and whether it was the last."""

@@ -26,9 +26,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .config import RunConfig, resolve
-from .errors import CrystalsimError, OptionError
-from .options import merge, read_toml
+from ..config import RunConfig, resolve
+from ..errors import CrystalsimError, OptionError
+from ..options import merge, read_toml
 
 _SETTINGS = ("title", "trials", "metric", "run", "search")
 _SPAN = ("low", "high", "log", "step")
