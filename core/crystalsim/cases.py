@@ -111,6 +111,33 @@ def make_cases(
     return schema.validate(dataset, "cases")
 
 
+def each_alone(case: Case, grid: Grid) -> xr.Dataset:
+    """Make cases of the crystals of a sample one by one, each alone in the same matrix and box.
+
+    Parameters
+    ----------
+    case
+        The sample.
+    grid
+        Its grid.
+
+    Returns
+    -------
+    xarray.Dataset
+        Of kind ``"cases"``, with a sample for each crystal.
+    """
+    crystals = [
+        [{name: float(getattr(case, name)[k]) for name in CRYSTAL_FIELDS}]
+        for k in range(case.x.size)
+    ]
+    matrix = SceneOptions(
+        matrix_density=case.matrix_density,
+        matrix_viscosity=case.matrix_viscosity,
+        gravity=case.gravity,
+    )
+    return make_cases(crystals, grid, matrix)
+
+
 def iterate_cases(cases: xr.Dataset) -> Iterator[Case]:
     """Give the samples of a cases (or solutions) dataset one by one."""
     arrays = {name: cases[f"crystal_{name}"].values for name in CRYSTAL_FIELDS}

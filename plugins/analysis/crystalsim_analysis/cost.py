@@ -14,6 +14,7 @@ from crystalsim.log import logger
 from crystalsim.scores import Metric, check_comparable, make_scores
 from crystalsim.solutions import walls
 
+from .flows import divide
 from .plugin import CostOptions
 from .remember import remember
 
@@ -139,4 +140,4 @@ def relative_error(reference: xr.Dataset, other: xr.Dataset) -> Array:
         true = reference[name].values.astype(float)
         above = above + ((other[name].values - true) ** 2).sum(axis=(1, 2))
         below = below + (true**2).sum(axis=(1, 2))
-    return np.sqrt(np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0))
+    return np.asarray(np.sqrt(divide(above, below)))

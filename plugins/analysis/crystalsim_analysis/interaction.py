@@ -7,14 +7,15 @@ import xarray as xr
 from numpy.typing import NDArray
 
 import crystalsim
-from crystalsim import Grid, SceneOptions, iterate_cases, make_cases
-from crystalsim.cases import CRYSTAL_FIELDS
+from crystalsim import Grid, iterate_cases
+from crystalsim.cases import each_alone
 from crystalsim.crystal_motion import crystal_motion
 from crystalsim.errors import UnsupportedError
 from crystalsim.schema import GIVEN_FIELDS
 from crystalsim.scores import Metric, check_comparable, make_scores
 from crystalsim.solutions import require_free_slip
 
+from .flows import divide
 from .plugin import InteractionOptions
 from .remember import remember
 
@@ -88,9 +89,9 @@ class InteractionEvaluator:
         largest = np.fmax.reduce(true_change, axis=1, initial=0.0)[:, None]
         speed = np.hypot(*alone)
         values = {
-            "interaction_error": _divide(error, np.broadcast_to(largest, error.shape)),
-            "interaction_reference": _divide(true_change, speed),
-            "interaction_prediction": _divide(change, speed),
+            "interaction_error": divide(error, largest),
+            "interaction_reference": divide(true_change, speed),
+            "interaction_prediction": divide(change, speed),
             "interaction_asymmetry_reference": _asymmetry(true_change),
             "interaction_asymmetry_prediction": _asymmetry(change),
         }
@@ -105,16 +106,7 @@ class InteractionEvaluator:
         for i, case in enumerate(iterate_cases(reference)):
             if case.x.size < 2:
                 continue
-            crystals = [
-                [{name: float(getattr(case, name)[k]) for name in CRYSTAL_FIELDS}]
-                for k in range(case.x.size)
-            ]
-            matrix = SceneOptions(
-                matrix_density=case.matrix_density,
-                matrix_viscosity=case.matrix_viscosity,
-                gravity=case.gravity,
-            )
-            solved = solver.solve(make_cases(crystals, grid, matrix))
+            solved = solver.solve(each_alone(case, grid))
             found[:, i, : case.x.size] = _velocities(solved)[:, :, 0]
         return found
 
@@ -127,8 +119,4 @@ def _velocities(dataset: xr.Dataset) -> Array:
 def _asymmetry(change: Array) -> Array:
     largest = np.fmax.reduce(change, axis=1, initial=np.nan)
     smallest = np.fmin.reduce(change, axis=1, initial=np.nan)
-    return _divide(largest - smallest, largest + smallest)
-
-
-def _divide(above: Array, below: Array) -> Array:
-    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
+    return divide(largest - smallest, largest + smallest)

@@ -17,6 +17,8 @@ from crystalsim.stokes import operators
 from crystalsim.stokes.diagnostics import wall_forces
 from crystalsim.stokes.isoviscous import isoviscous_operator
 
+from .flows import Velocity, at_centres, divide, velocity
+
 Array = NDArray[np.float64]
 
 _FAR = 3.0
@@ -106,7 +108,7 @@ class PhysicsEvaluator:
             values[name] = np.full(shape, np.nan)
         forces = wall_forces(prediction).values if "pressure" in prediction else None
         for i, (case, scene) in enumerate(scenes(reference, grid)):
-            true, guess = (_velocity(dataset, i) for dataset in (reference, prediction))
+            true, guess = (velocity(dataset, i) for dataset in (reference, prediction))
             # A rigid crystal has no stress that follows from its strain rate: not a number.
             with np.errstate(invalid="ignore"):
                 found = _momentum(prediction, i, guess, case, scene, grid)
@@ -125,19 +127,12 @@ class PhysicsEvaluator:
         return make_scores(reference, values, DEFINITIONS)
 
 
-def _velocity(dataset: xr.Dataset, index: int) -> tuple[Array, Array]:
-    vx, vz = (
-        dataset.variables[n][index].values.astype(float) for n in ("velocity_x", "velocity_z")
-    )
-    return vx, vz
-
-
-def _kinematics(flow: tuple[Array, Array], grid: Grid) -> dict[str, float]:
+def _kinematics(flow: Velocity, grid: Grid) -> dict[str, float]:
     vx, vz = flow
     speed = max(np.abs(vx).max(), np.abs(vz).max())
     leak = max(np.abs(vx[:, [0, -1]]).max(), np.abs(vz[[0, -1]]).max())
     made = np.abs(operators.divergence(vx, vz, grid.hx, grid.hz)).max() * min(grid.hx, grid.hz)
-    return {"divergence": _ratio(made, speed), "wall_leak": _ratio(leak, speed)}
+    return {"divergence": _float(made, speed), "wall_leak": _float(leak, speed)}
 
 
 def _momentum(
@@ -166,10 +161,10 @@ def _momentum(
     curl += case.gravity * operators.buoyancy_curl(scene.density_face, grid.hx)
     correction = operators.pad_walls(isoviscous_operator(grid).solve(curl / eta))
     change = operators.velocity(correction, grid.hx, grid.hz)
-    found["momentum_residual"] = _ratio(_norm(change), _norm(flow))
+    found["momentum_residual"] = _float(_norm(change), _norm(flow))
     dissipation = (stress[0] * normal).sum() + (stress[1] * shear).sum()
     work = -case.gravity * (scene.density_face * flow[1]).sum()
-    found["dissipation_error"] = _ratio(abs(dissipation - work), abs(work))
+    found["dissipation_error"] = _float(abs(dissipation - work), abs(work))
     return found
 
 
@@ -182,7 +177,7 @@ def _misfit(
         here = difference != 0
         above += float(((rate[here] - stress[here] / difference[here]) ** 2).sum())
         below += float((rate[here] ** 2).sum())
-    return _ratio(np.sqrt(above), np.sqrt(below))
+    return _float(np.sqrt(above), np.sqrt(below))
 
 
 def _deformation(flow: tuple[Array, Array], case: Case, grid: Grid) -> Array:
@@ -201,7 +196,7 @@ def _deformation(flow: tuple[Array, Array], case: Case, grid: Grid) -> Array:
         moves[: count[0], 2], moves[count[0] :, 2] = -z[inside_x] / size, x[inside_z] / size
         values = np.concatenate([flow[0][disc.x_faces][inside_x], flow[1][disc.z_faces][inside_z]])
         rigid = moves @ np.linalg.lstsq(moves, values, rcond=None)[0]
-        found[k] = _ratio(np.linalg.norm(values - rigid), np.linalg.norm(values))
+        found[k] = _float(np.linalg.norm(values - rigid), np.linalg.norm(values))
     return found
 
 
@@ -216,9 +211,9 @@ def _far_field(
         / case.radius[:, None, None]
     )
     nearest = distance.min(axis=0)
-    old, new = _centre(true), _centre(guess)
+    old, new = at_centres(true), at_centres(guess)
     far = nearest > _FAR
-    found = {"far_field_error": _ratio(_norm((new - old)[:, far]), _norm(old[:, far]))}
+    found = {"far_field_error": _float(_norm((new - old)[:, far]), _norm(old[:, far]))}
     outside = nearest >= 2.0
     for name, flow in (("far_field_decay", new), ("far_field_decay_reference", old)):
         speed = np.hypot(*flow)[outside]
@@ -240,17 +235,12 @@ def _own_mirror_image(case: Case, grid: Grid) -> bool:
 
 def _asymmetry(flow: tuple[Array, Array]) -> float:
     vx, vz = flow
-    return _ratio(_norm((vx + vx[:, ::-1], vz - vz[:, ::-1])), _norm(flow))
-
-
-def _centre(flow: tuple[Array, Array]) -> Array:
-    vx, vz = flow
-    return np.stack([0.5 * (vx[:, 1:] + vx[:, :-1]), 0.5 * (vz[1:] + vz[:-1])])
+    return _float(_norm((vx + vx[:, ::-1], vz - vz[:, ::-1])), _norm(flow))
 
 
 def _norm(parts: tuple[Array, ...] | Array) -> float:
     return float(np.sqrt(sum((part**2).sum() for part in parts)))
 
 
-def _ratio(above: Any, below: Any) -> float:
-    return float(above / below) if below > 0 else float("nan")
+def _float(above: Any, below: Any) -> float:
+    return float(divide(above, below))

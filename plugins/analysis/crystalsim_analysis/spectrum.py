@@ -10,6 +10,8 @@ from scipy.fft import dct, dst
 from crystalsim import Grid
 from crystalsim.scores import Metric, check_comparable, make_scores
 
+from .flows import Velocity, divide, velocity
+
 Array = NDArray[np.float64]
 
 DEFINITIONS = {
@@ -47,18 +49,15 @@ class SpectrumEvaluator:
         count = reference.sizes["sample"]
         wrong, true = (np.zeros((count, centres.size)) for _ in range(2))
         for i in range(count):
-            flow, guess = (
-                [d.variables[n][i].values.astype(float) for n in ("velocity_x", "velocity_z")]
-                for d in (reference, prediction)
-            )
+            flow, guess = (velocity(dataset, i) for dataset in (reference, prediction))
             true[i] = _energy(flow, bands, centres.size)
-            error = [b - a for a, b in zip(flow, guess, strict=True)]
+            error = guess[0] - flow[0], guess[1] - flow[1]
             wrong[i] = _energy(error, bands, centres.size)
-        total = true.sum(axis=1, keepdims=True) * np.ones_like(true)
+        total = true.sum(axis=1, keepdims=True)
         values = {
-            "spectral_error": _root(wrong, total),
-            "spectral_error_relative": _root(wrong, true),
-            "spectral_share": _root(true, total),
+            "spectral_error": np.sqrt(divide(wrong, total)),
+            "spectral_error_relative": np.sqrt(divide(wrong, true)),
+            "spectral_share": np.sqrt(divide(true, total)),
         }
         along = xr.DataArray(
             centres,
@@ -84,9 +83,7 @@ def _bands(grid: Grid) -> tuple[tuple[NDArray[np.intp], NDArray[np.intp]], Array
     return (octaves[0], octaves[1]), centres
 
 
-def _energy(
-    flow: list[Array], bands: tuple[NDArray[np.intp], NDArray[np.intp]], count: int
-) -> Array:
+def _energy(flow: Velocity, bands: tuple[NDArray[np.intp], NDArray[np.intp]], count: int) -> Array:
     """Sum of squares over faces inside the walls, band by band."""
     found = np.zeros(count)
     in_x = dst(dct(flow[0][:, 1:-1], 2, axis=0, norm="ortho"), 1, axis=1, norm="ortho")
@@ -94,7 +91,3 @@ def _energy(
     for modes, band in zip((in_x, in_z), bands, strict=True):
         found += np.bincount(band.ravel(), (modes**2).ravel(), count)
     return found
-
-
-def _root(above: Array, below: Array) -> Array:
-    return np.sqrt(np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0))

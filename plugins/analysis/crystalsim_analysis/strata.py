@@ -10,6 +10,8 @@ from crystalsim import Grid, iterate_cases
 from crystalsim.cases import Case
 from crystalsim.scores import Metric, check_comparable, make_scores
 
+from .flows import at_centres, velocity
+
 Array = NDArray[np.float64]
 
 _NEAR = 2.0
@@ -54,7 +56,7 @@ class StrataEvaluator:
         values = {name: np.full(shape, np.nan) for name in DEFINITIONS}
         for i, case in enumerate(iterate_cases(reference)):
             count = case.x.size
-            true, guess = (_centres(dataset, i) for dataset in (reference, prediction))
+            true, guess = (at_centres(velocity(dataset, i)) for dataset in (reference, prediction))
             values["local_error"][i, :count] = _around(case, grid, true, guess - true)
             for name, found in properties(case, grid).items():
                 values[f"stratum_{name}"][i, :count] = found
@@ -87,11 +89,3 @@ def _around(case: Case, grid: Grid, true: Array, error: Array) -> Array:
         if energy > 0:
             found[k] = np.sqrt((error[:, near] ** 2).sum() / energy)
     return found
-
-
-def _centres(dataset: xr.Dataset, index: int) -> Array:
-    """Velocity at cell centres (component, z, x)."""
-    vx, vz = (
-        dataset.variables[n][index].values.astype(float) for n in ("velocity_x", "velocity_z")
-    )
-    return np.stack([0.5 * (vx[:, 1:] + vx[:, :-1]), 0.5 * (vz[1:] + vz[:-1])])

@@ -9,8 +9,8 @@ import xarray as xr
 from scipy.interpolate import RectBivariateSpline
 
 import crystalsim
-from crystalsim import Grid, SceneOptions, iterate_cases, make_cases
-from crystalsim.cases import CRYSTAL_FIELDS, Case
+from crystalsim import Grid, iterate_cases
+from crystalsim.cases import each_alone
 from crystalsim.stokes.operators import velocity
 
 from .base import Baseline
@@ -92,24 +92,9 @@ class Superposition(SolverBaseline):
         psi = np.zeros((cases.sizes["sample"], grid.nz + 1, grid.nx + 1))
         for i, case in enumerate(iterate_cases(cases)):
             if case.x.size:
-                alone = solver.solve(make_cases(_one_by_one(case), grid, _matrix(case)))
+                alone = solver.solve(each_alone(case, grid))
                 psi[i] = alone["stream_function"].values.sum(axis=0)
         return psi
-
-
-def _one_by_one(case: Case) -> list[list[dict[str, float]]]:
-    return [
-        [{name: float(getattr(case, name)[k]) for name in CRYSTAL_FIELDS}]
-        for k in range(case.x.size)
-    ]
-
-
-def _matrix(case: Case) -> SceneOptions:
-    return SceneOptions(
-        matrix_density=case.matrix_density,
-        matrix_viscosity=case.matrix_viscosity,
-        gravity=case.gravity,
-    )
 
 
 def _inside(grid: Grid) -> np.ndarray:
