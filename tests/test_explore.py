@@ -360,3 +360,22 @@ def test_twenty_trials_killed_half_way_and_resumed_by_two_processes(file, tmp_pa
     again = [row for row in finished if all(row[k] == killed[k] for k in options)]
     assert len(again) == 1
     assert tomllib.loads((out / "best.toml").read_text(encoding="utf-8"))["model"]["epochs"] == 6
+
+
+def test_a_model_that_breaks_is_named_and_the_search_goes_on(file, tmp_path, monkeypatch, caplog):
+    """Whatever a plugin raises, such as running out of a GPU's memory, ends its trial alone."""
+    from crystalsim.exploration.trials import Judge
+
+    whole, calls = Judge.train, []
+
+    def broken_once(self, *arguments):
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise RuntimeError("out of memory")
+        return whole(self, *arguments)
+
+    monkeypatch.setattr(Judge, "train", broken_once)
+    outcomes = explore(read_exploration(file), tmp_path / "out")
+    assert [o.state for o in outcomes].count("failed") == 1
+    assert [o.state for o in outcomes].count("complete") == 3
+    assert "trial 0 failed: out of memory" in caplog.text

@@ -232,7 +232,7 @@ class _Search:
             return value
 
         with alive:
-            self.study.optimize(objective, n_trials=1, catch=(CrystalsimError, MemoryError))
+            self.study.optimize(objective, n_trials=1, catch=(Exception,))
 
     def _revive(self) -> None:
         """Queue trials that were killed or stopped, so that they go on where they were.
