@@ -139,3 +139,12 @@ def test_command(command, tmp_path, solution):
     done = command("evaluate", measured, tmp_path / "flow.nc")
     assert done.status == 0, done.err
     assert "best_scale" in done.out
+    # Kept, and found again; scores of another measurement are not mixed with them.
+    again = ("evaluate", measured, tmp_path / "flow.nc", "--output", tmp_path / "scores")
+    first = command(*again)
+    assert first.status == 0, first.err
+    assert command(*again).out == first.out
+    np.savetxt(measured, table[:-1], delimiter=",", header="x,z,vx,vz", comments="")
+    other = command(*again)
+    assert other.status == 1
+    assert "reference: " in other.err

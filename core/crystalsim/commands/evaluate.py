@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,21 +51,28 @@ def command(
         for name in names
     }
     from .. import store
-    from ..claims import is_made
     from ..measurements import is_measurement, read_measurement, score_measurement
     from ..pipeline import score
     from ..scores import summarise
 
     found = store.open(prediction, "solutions")
-    marks = {"prediction": store.fingerprint(found)}
+    make: dict[str, Callable[[], xr.Dataset | None]]
     if is_measurement(reference):
-        results = {"measurement": score_measurement(read_measurement(reference), found)}
+        truth = read_measurement(reference)
+        options = {"measurement": {}}
+        make = {"measurement": lambda: score_measurement(truth, found)}
     else:
         truth = store.open(reference, "solutions")
-        marks["reference"] = store.fingerprint(truth)
-        results = {}
-        for name, chosen in options.items():
-            results |= _kept(output, name, chosen, marks) or score(truth, found, {name: chosen})
+        make = {
+            name: lambda name=name: score(truth, found, {name: options[name]}).get(name)  # type: ignore[misc]
+            for name in options
+        }
+    marks = {"reference": store.fingerprint(truth), "prediction": store.fingerprint(found)}
+    results = {
+        name: scores
+        for name, chosen in options.items()
+        if (scores := _kept_or_made(output, name, chosen, marks, make[name])) is not None
+    }
     for name, scores in results.items():
         heads = ("mean", "95 % interval", "p95", "worst", "in sample")
         widths = (11, 24, 11, 11, 11)
@@ -76,21 +83,29 @@ def command(
             shown = f"{values['mean']:11.4g}{f'{low:.4g} .. {high:.4g}':>24}"
             shown += f"{values['p95']:11.4g}{values['worst']:11.4g}{values['worst_sample']:11.0f}"
             click.echo(f"  {metric:36}{shown}")
-        if output:
-            path = output / f"{name.replace('/', '-')}.nc"
-            if not is_made(path, {**scores.attrs, **marks}):
-                store.save(scores.assign_attrs({**scores.attrs, **marks}), path)
     if output:
         click.echo(f"scores of each sample: {output}")
 
 
-def _kept(
-    output: Path | None, name: str, options: Mapping[str, Any], marks: Mapping[str, str]
-) -> dict[str, xr.Dataset]:
-    """Scores of the same options and data that are there already."""
+def _kept_or_made(
+    output: Path | None,
+    name: str,
+    options: Mapping[str, Any],
+    marks: Mapping[str, str],
+    make: Callable[[], xr.Dataset | None],
+) -> xr.Dataset | None:
+    """Scores of the same options and data that are there already, or new ones, which are kept."""
     from .. import store
     from ..claims import is_made
 
     path = output / f"{name.replace('/', '-')}.nc" if output else None
     wanted = {**store.provenance({"evaluator": {name: dict(options)}}), **marks}
-    return {name: store.read_file(path)} if path and is_made(path, wanted) else {}
+    if path and is_made(path, wanted):
+        return store.read_file(path)
+    scores = make()
+    if scores is None:
+        return None
+    scores = scores.assign_attrs({**scores.attrs, **wanted})
+    if path:
+        store.save(scores, path)
+    return scores
