@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import xarray as xr
 
 from .crystal_motion import crystal_motion
 from .schema import validate
+from .stokes.operators import at_centres
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,12 +39,12 @@ class CrystalsAccessor:
     @property
     def velocity(self) -> xr.Dataset:
         """Velocity at cell centres, `velocity_x` and `velocity_z` on (sample, z, x) [m s-1]."""
-        found = {}
-        for name, axis in (("velocity_x", -1), ("velocity_z", -2)):
-            faces = self._dataset[name].values
-            low = np.take(faces, range(faces.shape[axis] - 1), axis=axis)
-            high = np.take(faces, range(1, faces.shape[axis]), axis=axis)
-            found[name] = (("sample", "z", "x"), 0.5 * (low + high), self._dataset[name].attrs)
+        names = ("velocity_x", "velocity_z")
+        centres = at_centres(*(self._dataset[name].values for name in names))
+        found = {
+            name: (("sample", "z", "x"), values, self._dataset[name].attrs)
+            for name, values in zip(names, centres, strict=True)
+        }
         coords = {n: self._dataset[n] for n in ("sample", "x", "z") if n in self._dataset.coords}
         return xr.Dataset(found, coords)
 

@@ -13,7 +13,7 @@ import xarray as xr
 from . import __version__, store
 from .config import differences
 from .errors import CrystalsimError, StoreError
-from .files import create_text, remove_stale
+from .files import CHECKSUMS, create_text, remove_stale
 from .log import logger
 from .registry import registry
 
@@ -62,7 +62,7 @@ def claim_folder(folder: Path, name: str, described: Mapping[str, Any]) -> None:
         create_text(path, json.dumps(described, indent=1))
     compare(folder, _read(path), described)
     remove_stale(folder)
-    remove_stale(folder / "checksums")
+    remove_stale(folder / CHECKSUMS)
 
 
 def compare(place: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:

@@ -67,6 +67,12 @@ def crystal_motion(solutions: xr.Dataset) -> xr.Dataset:
     )
 
 
+def crystal_velocities(solutions: xr.Dataset) -> Array:
+    """Mean velocity of every crystal (component, sample, crystal); see `crystal_motion`."""
+    motion = crystal_motion(solutions)
+    return np.stack([motion["crystal_velocity_x"].values, motion["crystal_velocity_z"].values])
+
+
 def _rigid_motion(
     disc: Disc, velocity_x: Array, velocity_z: Array, beside: Array, above: Array
 ) -> tuple[float, float, float]:

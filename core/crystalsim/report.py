@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
 
 from . import __version__, store
 from .errors import StoreError
@@ -63,10 +64,11 @@ def make_report(run: Path) -> str:
     heading = (run / "summary.txt").read_text(encoding="utf-8").splitlines()[0]
     with (run / "summary.csv").open(encoding="utf-8", newline="") as file:
         header, *rows = list(csv.reader(file))
-    results = _scores(run)
+    scores = _scores(run)
+    results = _summaries(scores)
     body = [
         section("Results", _results(header, rows)),
-        section("Worst samples", _worst(run)),
+        section("Worst samples", _worst(scores)),
         section("Extrema of the vertical velocity", _alignment(results)),
         *(
             figure(path, CAPTIONS.get(path.stem, path.stem.replace("_", " ")))
@@ -122,18 +124,29 @@ def _three(values: tuple[float, float, float]) -> str:
     return f"{mean} ({tail}, {worst})"
 
 
-def _scores(run: Path) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
-    """Summaries by evaluator, model and metric, in the order of the configuration."""
+def _scores(run: Path) -> dict[str, dict[str, xr.Dataset]]:
+    """Scores by evaluator and model, in the order of the configuration: the trained one first."""
     config = read_toml(run / "config.toml")
     models = list(dict.fromkeys([config["model"]["plugin"], *config["baselines"]]))
-    found: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
+    found: dict[str, dict[str, xr.Dataset]] = {}
     for evaluator in config["evaluators"]:
         for model in models:
             stem = f"{evaluator}-{model}".replace("/", "-")
             path = run / "scores" / f"{stem}.nc"
-            if path.is_file() and (summary := summarise(store.read_file(path))):
-                found.setdefault(evaluator, {})[model] = summary
+            if path.is_file():
+                found.setdefault(evaluator, {})[model] = store.read_file(path)
     return found
+
+
+def _summaries(
+    scores: Mapping[str, Mapping[str, xr.Dataset]],
+) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
+    """Summaries by evaluator, model and metric, where there are any."""
+    found = {
+        evaluator: {model: summarise(dataset) for model, dataset in datasets.items()}
+        for evaluator, datasets in scores.items()
+    }
+    return {evaluator: each for evaluator, each in found.items() if any(each.values())}
 
 
 def _all_scores(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
@@ -202,34 +215,23 @@ def _results(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _worst(run: Path) -> str:
+def _worst(scores: Mapping[str, Mapping[str, xr.Dataset]]) -> str:
     """Samples with the largest error of the trained model, with what is in them."""
-    scores = next(
-        (
-            dataset
-            for path in sorted((run / "scores").glob("*.nc"))
-            if "relative_l2" in (dataset := store.read_file(path))
-            and path.stem.endswith(_trained(run))
-        ),
-        None,
-    )
-    if scores is None:
+    of_trained = (next(iter(datasets.values())) for datasets in scores.values())
+    found = next((dataset for dataset in of_trained if "relative_l2" in dataset), None)
+    if found is None:
         return ""
-    errors = scores["relative_l2"].values
+    errors = found["relative_l2"].values
     order = [int(i) for i in np.argsort(-np.nan_to_num(errors, nan=-1.0))[:_WORST]]
     rows = [
         [
-            str(int(scores["sample"].values[i])),
+            str(int(found["sample"].values[i])),
             f"{100 * errors[i]:.4g}",
-            str(int(scores["crystal_count"].values[i])),
+            str(int(found["crystal_count"].values[i])),
         ]
         for i in order
     ]
     return table(["sample", "relative L2 of the velocity %", "crystals"], rows)
-
-
-def _trained(run: Path) -> str:
-    return "-" + str(read_toml(run / "config.toml")["model"]["plugin"]).replace("/", "-")
 
 
 def _in_order(paths: Iterable[Path]) -> list[Path]:
@@ -244,6 +246,6 @@ def _provenance(run: Path) -> str:
     lines = [f"report made by crystalsim {__version__}"]
     for path in sorted((run / "predictions").glob("*.nc")):
         lines.append(f"\n{path.relative_to(run)}")
-        attributes = store.read_file(path).attrs
+        attributes = store.read_samples(path, 0, 0).attrs
         lines += [f"  {name}: {value}" for name, value in attributes.items()]
     return "\n".join(lines)

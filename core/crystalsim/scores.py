@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from .errors import SchemaError
 from .grid import Grid
 from .schema import validate
 from .solutions import walls
+
+_BLOCK = 50
+"""Resamples at a time: the memory of a bootstrap of many samples stays bounded."""
 
 
 class Metric(NamedTuple):
@@ -165,9 +169,30 @@ def confidence_interval(
     sums, counts = sums[counts > 0], counts[counts > 0]
     if not sums.size:
         return float("nan"), float("nan")
-    chance = np.full(sums.size, 1 / sums.size)
-    drawn = np.random.default_rng(0).multinomial(sums.size, chance, size=resamples)
-    means = (drawn @ sums) / (drawn @ counts)
+    drawn = _draws(sums.size, resamples)
+    means = np.concatenate(
+        [
+            (block @ sums) / (block @ counts)
+            for block in np.array_split(drawn, -(-resamples // _BLOCK))
+        ]
+    )
     tail = 50 * (1 - level)
     low, high = np.percentile(means, (tail, 100 - tail))
     return float(low), float(high)
+
+
+@functools.lru_cache(maxsize=4)
+def _draws(count: int, resamples: int) -> NDArray[np.uint16]:
+    """How often each sample is drawn (resample, sample), made once for all scores of a run."""
+    generator, chance = np.random.default_rng(0), np.full(count, 1 / count)
+    drawn = np.empty((resamples, count), dtype=np.uint16)
+    for first in range(0, resamples, _BLOCK):
+        part = drawn[first : first + _BLOCK]
+        part[:] = generator.multinomial(count, chance, size=len(part))
+    return drawn
+
+
+def ratio(above: ArrayLike, below: ArrayLike) -> NDArray[np.float64]:
+    """Ratio of arrays or numbers; not a number where the denominator is not above zero."""
+    top, bottom = np.broadcast_arrays(np.asarray(above, float), np.asarray(below, float))
+    return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0)

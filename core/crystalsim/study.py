@@ -36,6 +36,7 @@ from .errors import OptionError
 from .log import logger
 from .options import merge, read_toml
 from .shards import predict_cases, solve_cases
+from .summary import aligned
 from .train import usable
 
 METRICS = ("relative_l2", "crystal_velocity_error_scaled")
@@ -144,14 +145,7 @@ def table_text(entries: list[Entry], metric: str) -> str:
     for label in labels:
         cells = (values.get((label, test), np.nan) for test in tests)
         rows.append([label, *(f"{100 * value:.3g}" for value in cells)])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    )
+    return "\n".join(aligned(rows))
 
 
 def _truth(

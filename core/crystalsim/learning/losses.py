@@ -190,13 +190,7 @@ def crystal_velocities(
     distance = torch.where(radius > 0, distance, torch.full_like(distance, torch.inf))
     weight = (distance == distance.amin(dim=1, keepdim=True)) * batch.rigidity_cell[:, None]
     weight = weight / weight.sum(dim=(-2, -1), keepdim=True).clamp(min=1e-12)
-    cells = torch.stack(
-        [
-            0.5 * (velocity_x[..., 1:] + velocity_x[..., :-1]),
-            0.5 * (velocity_z[..., 1:, :] + velocity_z[..., :-1, :]),
-        ],
-        dim=-1,
-    )
+    cells = torch.stack(operators.at_centres(velocity_x, velocity_z), dim=-1)
     return torch.einsum("skzx,szxc->skc", weight, cells)
 
 

@@ -17,7 +17,7 @@ from ..cases import Case, iterate_cases
 from ..errors import SchemaError
 from ..extrema import velocity_extrema
 from ..grid import Grid
-from ..stokes.operators import stream_function_from_velocity
+from ..stokes.operators import at_centres, stream_function_from_velocity
 from .style import CRYSTALS, length_unit
 
 Array = NDArray[np.float64]
@@ -78,8 +78,7 @@ class Flow:
     @property
     def centre(self) -> tuple[Array, Array]:
         """Both components at cell centres (z, x), means of the faces [m s-1]."""
-        vx, vz = self.velocity_x, self.velocity_z
-        return 0.5 * (vx[:, 1:] + vx[:, :-1]), 0.5 * (vz[1:] + vz[:-1])
+        return at_centres(self.velocity_x, self.velocity_z)
 
     @property
     def speed(self) -> Array:

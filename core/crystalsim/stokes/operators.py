@@ -55,6 +55,14 @@ def velocity(psi: A, hx: float, hz: float) -> tuple[A, A]:
     )
 
 
+def at_centres(velocity_x: A, velocity_z: A) -> tuple[A, A]:
+    """Both components at cell centres (..., z, x), means of the faces."""
+    return (
+        0.5 * (velocity_x[..., 1:] + velocity_x[..., :-1]),
+        0.5 * (velocity_z[..., 1:, :] + velocity_z[..., :-1, :]),
+    )
+
+
 def divergence(velocity_x: A, velocity_z: A, hx: float, hz: float) -> A:
     """Divergence of the velocity in each cell (..., z, x)."""
     return (velocity_x[..., :, 1:] - velocity_x[..., :, :-1]) / hx + (

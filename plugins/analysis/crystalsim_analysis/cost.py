@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 import crystalsim
 from crystalsim.cases import cases_only
 from crystalsim.log import logger
-from crystalsim.scores import Metric, check_comparable, make_scores
+from crystalsim.scores import Metric, check_comparable, make_scores, ratio
 from crystalsim.solutions import walls
 
-from .flows import divide
 from .plugin import CostOptions
 from .remember import remember
 
@@ -140,4 +139,4 @@ def relative_error(reference: xr.Dataset, other: xr.Dataset) -> Array:
         true = reference[name].values.astype(float)
         above = above + ((other[name].values - true) ** 2).sum(axis=(1, 2))
         below = below + (true**2).sum(axis=(1, 2))
-    return np.asarray(np.sqrt(divide(above, below)))
+    return np.asarray(np.sqrt(ratio(above, below)))

@@ -1,12 +1,12 @@
-"""What the evaluators share: velocities of a sample, and ratios that may have no value."""
+"""What the evaluators share: velocities of a sample."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
+
+from crystalsim.stokes import operators
 
 Array = NDArray[np.float64]
 Velocity = tuple[Array, Array]
@@ -24,11 +24,4 @@ def velocity(dataset: xr.Dataset, index: int) -> Velocity:
 
 def at_centres(flow: Velocity) -> Array:
     """Both components at cell centres (component, z, x), means of the faces."""
-    vx, vz = flow
-    return np.stack([0.5 * (vx[:, 1:] + vx[:, :-1]), 0.5 * (vz[1:] + vz[:-1])])
-
-
-def divide(above: ArrayLike, below: ArrayLike) -> Any:
-    """Ratio; not a number where the denominator is not above zero."""
-    top, bottom = np.broadcast_arrays(np.asarray(above, float), np.asarray(below, float))
-    return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0)
+    return np.stack(operators.at_centres(*flow))

@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 import crystalsim
 from crystalsim import Grid, iterate_cases
 from crystalsim.cases import each_alone
-from crystalsim.crystal_motion import crystal_motion
+from crystalsim.crystal_motion import crystal_velocities
 from crystalsim.errors import UnsupportedError
 from crystalsim.schema import GIVEN_FIELDS
-from crystalsim.scores import Metric, check_comparable, make_scores
+from crystalsim.scores import Metric, check_comparable, make_scores, ratio
 from crystalsim.solutions import require_free_slip
 
-from .flows import divide
 from .plugin import InteractionOptions
 from .remember import remember
 
@@ -80,7 +79,7 @@ class InteractionEvaluator:
         if given := [name for name in GIVEN_FIELDS if name in reference.variables]:
             raise UnsupportedError(f"evaluator 'interaction' takes crystals, not '{given[0]}'")
         alone = remember("alone", reference, self.options, lambda: self._alone(reference))
-        true, guess = (_velocities(d) for d in (reference, prediction))
+        true, guess = (crystal_velocities(d) for d in (reference, prediction))
         lonely = reference["crystal_count"].values < 2
         true_change, change = (np.hypot(*(v - alone)) for v in (true, guess))
         error = np.hypot(*(guess - true))
@@ -89,9 +88,9 @@ class InteractionEvaluator:
         largest = np.fmax.reduce(true_change, axis=1, initial=0.0)[:, None]
         speed = np.hypot(*alone)
         values = {
-            "interaction_error": divide(error, largest),
-            "interaction_reference": divide(true_change, speed),
-            "interaction_prediction": divide(change, speed),
+            "interaction_error": ratio(error, largest),
+            "interaction_reference": ratio(true_change, speed),
+            "interaction_prediction": ratio(change, speed),
             "interaction_asymmetry_reference": _asymmetry(true_change),
             "interaction_asymmetry_prediction": _asymmetry(change),
         }
@@ -107,16 +106,11 @@ class InteractionEvaluator:
             if case.x.size < 2:
                 continue
             solved = solver.solve(each_alone(case, grid))
-            found[:, i, : case.x.size] = _velocities(solved)[:, :, 0]
+            found[:, i, : case.x.size] = crystal_velocities(solved)[:, :, 0]
         return found
-
-
-def _velocities(dataset: xr.Dataset) -> Array:
-    motion = crystal_motion(dataset)
-    return np.stack([motion["crystal_velocity_x"].values, motion["crystal_velocity_z"].values])
 
 
 def _asymmetry(change: Array) -> Array:
     largest = np.fmax.reduce(change, axis=1, initial=np.nan)
     smallest = np.fmin.reduce(change, axis=1, initial=np.nan)
-    return divide(largest - smallest, largest + smallest)
+    return ratio(largest - smallest, largest + smallest)

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from crystalsim import Grid
 from crystalsim.cases import Case
 from crystalsim.scene import Scene, case_discs, scenes
-from crystalsim.scores import Metric, check_comparable, make_scores
+from crystalsim.scores import Metric, check_comparable, make_scores, ratio
 from crystalsim.solutions import require_free_slip
 from crystalsim.stokes import operators
 from crystalsim.stokes.diagnostics import wall_forces
 from crystalsim.stokes.isoviscous import isoviscous_operator
 
-from .flows import Velocity, at_centres, divide, velocity
+from .flows import Velocity, at_centres, velocity
 
 Array = NDArray[np.float64]
 
@@ -138,7 +138,7 @@ def _kinematics(flow: Velocity, grid: Grid) -> dict[str, float]:
 def _momentum(
     prediction: xr.Dataset,
     index: int,
-    flow: tuple[Array, Array],
+    flow: Velocity,
     case: Case,
     scene: Scene,
     grid: Grid,
@@ -180,7 +180,7 @@ def _misfit(
     return _float(np.sqrt(above), np.sqrt(below))
 
 
-def _deformation(flow: tuple[Array, Array], case: Case, grid: Grid) -> Array:
+def _deformation(flow: Velocity, case: Case, grid: Grid) -> Array:
     """What is left of the velocity inside each crystal when a rigid motion is taken away."""
     found = np.full(case.x.size, np.nan)
     for k, disc in enumerate(case_discs(case, grid)):
@@ -200,9 +200,7 @@ def _deformation(flow: tuple[Array, Array], case: Case, grid: Grid) -> Array:
     return found
 
 
-def _far_field(
-    true: tuple[Array, Array], guess: tuple[Array, Array], case: Case, grid: Grid
-) -> dict[str, float]:
+def _far_field(true: Velocity, guess: Velocity, case: Case, grid: Grid) -> dict[str, float]:
     """Error far from all crystals, and how the speed decays outwards."""
     if not case.x.size:
         return {}
@@ -233,7 +231,7 @@ def _own_mirror_image(case: Case, grid: Grid) -> bool:
     return bool(np.all(np.any(np.all(close, axis=-1), axis=1)))
 
 
-def _asymmetry(flow: tuple[Array, Array]) -> float:
+def _asymmetry(flow: Velocity) -> float:
     vx, vz = flow
     return _float(_norm((vx + vx[:, ::-1], vz - vz[:, ::-1])), _norm(flow))
 
@@ -243,4 +241,4 @@ def _norm(parts: tuple[Array, ...] | Array) -> float:
 
 
 def _float(above: Any, below: Any) -> float:
-    return float(divide(above, below))
+    return float(ratio(above, below))

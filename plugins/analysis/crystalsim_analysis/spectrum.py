@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from scipy.fft import dct, dst
 
 from crystalsim import Grid
-from crystalsim.scores import Metric, check_comparable, make_scores
+from crystalsim.scores import Metric, check_comparable, make_scores, ratio
 
-from .flows import Velocity, divide, velocity
+from .flows import Velocity, velocity
 
 Array = NDArray[np.float64]
 
@@ -55,9 +55,9 @@ class SpectrumEvaluator:
             wrong[i] = _energy(error, bands, centres.size)
         total = true.sum(axis=1, keepdims=True)
         values = {
-            "spectral_error": np.sqrt(divide(wrong, total)),
-            "spectral_error_relative": np.sqrt(divide(wrong, true)),
-            "spectral_share": np.sqrt(divide(true, total)),
+            "spectral_error": np.sqrt(ratio(wrong, total)),
+            "spectral_error_relative": np.sqrt(ratio(wrong, true)),
+            "spectral_share": np.sqrt(ratio(true, total)),
         }
         along = xr.DataArray(
             centres,

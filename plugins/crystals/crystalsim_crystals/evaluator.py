@@ -9,9 +9,9 @@ from scipy.optimize import linear_sum_assignment
 
 from crystalsim import Grid, iterate_cases
 from crystalsim.cases import Case
-from crystalsim.crystal_motion import crystal_motion
+from crystalsim.crystal_motion import crystal_velocities
 from crystalsim.extrema import find_peaks
-from crystalsim.scores import Metric, check_comparable, make_scores
+from crystalsim.scores import Metric, check_comparable, make_scores, ratio
 
 from .plugin import CrystalsOptions
 
@@ -78,12 +78,12 @@ class CrystalsEvaluator:
     def evaluate(self, reference: xr.Dataset, prediction: xr.Dataset) -> xr.Dataset:
         """Score each crystal; see `crystalsim.contracts.Evaluator`."""
         grid = check_comparable(reference, prediction)
-        true, guess = (_velocities(dataset) for dataset in (reference, prediction))
+        true, guess = (crystal_velocities(dataset) for dataset in (reference, prediction))
         speed, error = np.hypot(*true), np.hypot(*(guess - true))
         largest = np.fmax.reduce(speed, axis=1, initial=0.0)[:, None]
         values: dict[str, Array] = {
-            "crystal_velocity_error": _divide(error, speed),
-            "crystal_velocity_error_scaled": _divide(error, np.broadcast_to(largest, error.shape)),
+            "crystal_velocity_error": ratio(error, speed),
+            "crystal_velocity_error_scaled": ratio(error, largest),
             "crystal_speed_reference": speed,
             "crystal_speed_prediction": np.hypot(*guess),
         }
@@ -95,7 +95,7 @@ class CrystalsEvaluator:
         ):
             values[distance] = self._alignment(dataset, grid)
             near = values[distance] <= self.options.detection_distance * radius
-            values[rate] = _divide(near.sum(axis=1).astype(float), counts.astype(float))
+            values[rate] = ratio(near.sum(axis=1), counts)
         return make_scores(reference, {n: values[n] for n in DEFINITIONS}, DEFINITIONS)
 
     def _alignment(self, dataset: xr.Dataset, grid: Grid) -> Array:
@@ -125,14 +125,3 @@ class CrystalsEvaluator:
         matched = np.full(crystals.size, np.nan)
         matched[rows] = distance[rows, columns]
         return matched
-
-
-def _velocities(dataset: xr.Dataset) -> Array:
-    motion = crystal_motion(dataset)
-    return np.stack([motion["crystal_velocity_x"].values, motion["crystal_velocity_z"].values])
-
-
-def _divide(numerator: Array, denominator: Array) -> Array:
-    return np.divide(
-        numerator, denominator, out=np.full(numerator.shape, np.nan), where=denominator > 0
-    )

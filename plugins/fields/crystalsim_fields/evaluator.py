@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from crystalsim import Grid, iterate_cases
 from crystalsim.scores import Metric, check_comparable, make_scores
-from crystalsim.stokes.operators import stream_function_from_velocity
+from crystalsim.stokes.operators import at_centres, stream_function_from_velocity
 
 Array = NDArray[np.float64]
 
@@ -109,12 +109,7 @@ class _Flow:
             for name in ("velocity_x", "velocity_z")
         )
         self.faces = (velocity_x, velocity_z)
-        self.centre = np.stack(
-            [
-                0.5 * (velocity_x[:, 1:] + velocity_x[:, :-1]),
-                0.5 * (velocity_z[1:] + velocity_z[:-1]),
-            ]
-        )
+        self.centre = np.stack(at_centres(velocity_x, velocity_z))
         self.speed = np.hypot(*self.centre)
         if "stream_function" in dataset:
             self.psi = dataset.variables["stream_function"][index].values.astype(np.float64)
