@@ -186,24 +186,35 @@ def _make_shards(
     folder = _hidden(output, manifest) if single else output
     if single:
         remove_stale(output.parent)
-    claim_folder(folder, store.MANIFEST, {**manifest, VERSIONS: versions(config)})
-    todo = [t for t in tasks[shard[0] - 1 :: shard[1]] if not _done(folder, t)]
+    job = Job(inputs, work, folder, attributes, compress)
     try:
-        job = Job(inputs, work, folder, attributes, compress)
+        claim_folder(folder, store.MANIFEST, {**manifest, VERSIONS: versions(config)})
+        todo = [t for t in tasks[shard[0] - 1 :: shard[1]] if not _done(folder, t)]
+        _make(job, todo, workers, scheduler, hidden=single)
+        paths = [store.shard_path(folder, t.number) for t in tasks]
+        if single:
+            return _join(paths, output, attributes, cases, compress)
+        return all(path.is_file() for path in paths)
+    except (StoreError, FileNotFoundError):
+        # Another process at the same file may have finished it and removed the shards.
+        if single and is_made(output, attributes, cases=cases):
+            return True
+        raise
+
+
+def _make(job: Job, todo: list[Task], workers: int, scheduler: str, *, hidden: bool) -> None:
+    """Make shards and tell what failed; a hidden folder in which there are none is removed."""
+    try:
         outcomes = list(_work_through(job, todo, workers, scheduler))
         if outcomes and all(len(o.failed) == o.samples for o in outcomes):
             for task in todo:
-                store.shard_path(folder, task.number).unlink(missing_ok=True)
+                store.shard_path(job.folder, task.number).unlink(missing_ok=True)
             number, text = next(iter(outcomes[0].failed.items()))
             raise CrystalsimError(f"all samples failed; sample {number}: {text}")
     finally:
-        if single and not any(folder.glob("shard-*.nc")):
-            shutil.rmtree(folder, ignore_errors=True)  # nothing to go on from
+        if hidden and not any(job.folder.glob("shard-*.nc")):
+            shutil.rmtree(job.folder, ignore_errors=True)  # nothing to go on from
     _report(outcomes)
-    paths = [store.shard_path(folder, t.number) for t in tasks]
-    if single:
-        return _join(paths, output, attributes, cases, compress)
-    return all(path.is_file() for path in paths)
 
 
 def _hidden(output: Path, manifest: dict[str, Any]) -> Path:
@@ -218,18 +229,10 @@ def _join(
     cases: xr.Dataset,
     compress: bool,
 ) -> bool:
-    """Make one file of all shards, if they are there; another process may be doing the same."""
+    """Make one file of all shards, if they are there and no other process has made it."""
     if all(path.is_file() for path in paths):
-        try:
-            join_files(paths, output, compress=compress)
-        except StoreError:
-            if all(path.is_file() for path in paths):
-                raise
-            # The other process has removed them, so that its file has to be there.
-        else:
-            shutil.rmtree(paths[0].parent, ignore_errors=True)
-            return True
-    if not is_made(output, attributes, cases=cases):
+        join_files(paths, output, compress=compress)
+    elif not is_made(output, attributes, cases=cases):
         return False
     shutil.rmtree(paths[0].parent, ignore_errors=True)
     return True
