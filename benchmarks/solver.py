@@ -37,7 +37,7 @@ def measure(method: str, cells: int) -> dict[str, float]:
 
     import crystalsim
     from crystalsim import Grid, make_cases
-    from crystalsim.crystal_motion import crystal_motion
+    from crystalsim.stokes.crystal_motion import crystal_motion
 
     reference = xr.load_dataset(REFERENCE)
     crystals = [
@@ -84,7 +84,7 @@ def stream_function(method, cases):  # type: ignore[no-untyped-def]
     import scipy.sparse.linalg
 
     from crystalsim import Grid, iterate_cases, make_solutions
-    from crystalsim.scene import rasterise
+    from crystalsim.scene.painting import rasterise
     from crystalsim.stokes.extra_stress import unit_grid
     from crystalsim.stokes.operators import buoyancy_curl, pad_walls, velocity
 

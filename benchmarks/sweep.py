@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import crystalsim
-from crystalsim.crystal_motion import crystal_motion
+from crystalsim.stokes.crystal_motion import crystal_motion
 
 
 def main() -> None:

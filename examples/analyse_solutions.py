@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from crystalsim.crystal_motion import crystal_motion
+from crystalsim.stokes.crystal_motion import crystal_motion
 
 
 def relative_velocity(solutions: xr.Dataset) -> xr.DataArray:

@@ -16,7 +16,7 @@ import xarray as xr
 
 import crystalsim
 from crystalsim import Grid, SceneOptions, make_cases
-from crystalsim.measurements import interpolate, read_measurement, score_measurement
+from crystalsim.evaluation.measurements import interpolate, read_measurement, score_measurement
 
 TANK = (-0.1, 0.1, -0.1, 0.1)
 """Walls of the tank [m]."""

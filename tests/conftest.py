@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from crystalsim import cli
+from crystalsim.cli.main import main as cli
 from crystalsim.registry import registry
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from crystalsim import Grid, iterate_cases, make_cases
-from crystalsim.scene import Scene
+from crystalsim.scene.painting import Scene
 from crystalsim.stokes.analytic import SolCx, SolVi, isoviscous_discs
 from crystalsim.stokes.extra_stress import ExtraStressSystem
 from crystalsim.stokes.isoviscous import solve_isoviscous

@@ -7,8 +7,9 @@ import subprocess
 
 import pytest
 
-from crystalsim import pipeline, report
-from crystalsim.config import resolve
+from crystalsim.config.run import resolve
+from crystalsim.reports import pages as report
+from crystalsim.workflows import run as pipeline
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
 

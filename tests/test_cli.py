@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import xarray as xr
 
-from crystalsim.cli import COMMANDS
-from crystalsim.config import resolve, split_plugin
+from crystalsim.cli.main import COMMANDS
+from crystalsim.config.run import resolve
 from crystalsim.options import make_options, parse_assignments, read_toml, to_toml
-from crystalsim.registry import registry
+from crystalsim.registry import registry, split_plugin
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 import crystalsim
-from crystalsim import Grid, make_cases, pipeline
-from crystalsim.comparison import coarsen, common_grid, compare
-from crystalsim.config import resolve
+from crystalsim import Grid, make_cases
+from crystalsim.config.run import resolve
 from crystalsim.errors import CrystalsimError, SchemaError
+from crystalsim.evaluation.comparison import coarsen, common_grid, compare
 from crystalsim.plotting.compare import plot_comparison
 from crystalsim.stokes import operators
 from crystalsim.testing import example_solutions
+from crystalsim.workflows import run as pipeline
 
 EVALUATORS = {"fields": {}, "crystals": {}}
 CRYSTAL = {"x": 100, "z": -200, "radius": 150, "density": 2900, "viscosity": 1e23}

@@ -5,7 +5,7 @@ import pytest
 
 import crystalsim
 from crystalsim import Grid, make_cases, make_solutions
-from crystalsim.scene import scenes
+from crystalsim.datasets.scenes import scenes
 from crystalsim.stokes import diagnostics, operators
 
 GRID = Grid(40, 30, -1000, 1000, -500, 1000)

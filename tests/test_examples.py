@@ -8,8 +8,9 @@ import pytest
 import xarray as xr
 
 import crystalsim
-from crystalsim import Grid, make_cases, pipeline
-from crystalsim.config import resolve
+from crystalsim import Grid, make_cases
+from crystalsim.config.run import resolve
+from crystalsim.workflows import run as pipeline
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "tests" / "data" / "reference"

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from crystalsim import pipeline
-from crystalsim.config import resolve
+from crystalsim.config.exploration import Outcome, Span, best_outcome, read_exploration
+from crystalsim.config.run import resolve
 from crystalsim.errors import CrystalsimError, OptionError, PluginError, StoreError
-from crystalsim.exploration.definition import Outcome, Span, best_outcome, read_exploration
-from crystalsim.exploration.search import explore
-from crystalsim.locks import is_locked, locked
 from crystalsim.options import read_toml
+from crystalsim.storage.locks import is_locked, locked
+from crystalsim.workflows import run as pipeline
+from crystalsim.workflows.exploration.search import explore
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples" / "explorations").glob("*.toml"))
 
@@ -163,7 +163,7 @@ def test_the_best_configuration_runs_and_the_seed_fixes_trials(file, tmp_path):
     config = resolve(read_toml(tmp_path / "a" / "best.toml"))
     pipeline.run(config, tmp_path / "run")
     # The run trains on the same samples: its validation error is that of the best trial.
-    history = pipeline.store.read_file(tmp_path / "run" / "model" / "history.nc")
+    history = pipeline.netcdf.read_file(tmp_path / "run" / "model" / "history.nc")
     best = min(o.value for o in one)
     assert float(history["validation_relative_l2"].min()) == pytest.approx(best, rel=1e-4)
 
@@ -187,7 +187,7 @@ def test_poor_trials_end_early_and_bad_ones_are_named(file, tmp_path):
 
 
 def test_a_search_where_all_fails_ends(file, tmp_path, monkeypatch):
-    from crystalsim.exploration.trials import Judge
+    from crystalsim.workflows.exploration.trials import Judge
 
     def fail(*_):
         raise CrystalsimError("no good at all")
@@ -207,7 +207,7 @@ def test_an_unknown_metric_is_named_before_any_trial(file, tmp_path):
 
 
 def test_an_interrupted_trial_goes_on(file, tmp_path, monkeypatch):
-    from crystalsim.exploration.trials import Judge
+    from crystalsim.workflows.exploration.trials import Judge
 
     train, calls = Judge.train, []
 
@@ -364,7 +364,7 @@ def test_twenty_trials_killed_half_way_and_resumed_by_two_processes(file, tmp_pa
 
 def test_a_model_that_breaks_is_named_and_the_search_goes_on(file, tmp_path, monkeypatch, caplog):
     """Whatever a plugin raises, such as running out of a GPU's memory, ends its trial alone."""
-    from crystalsim.exploration.trials import Judge
+    from crystalsim.workflows.exploration.trials import Judge
 
     whole, calls = Judge.train, []
 

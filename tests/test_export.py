@@ -10,9 +10,9 @@ import pytest
 
 import crystalsim
 from crystalsim import Grid, make_cases, make_solutions
-from crystalsim.crystal_motion import crystal_motion
-from crystalsim.export import write_crystals, write_latex, write_vtk
+from crystalsim.reports.export import write_crystals, write_latex, write_vtk
 from crystalsim.stokes import diagnostics, operators
+from crystalsim.stokes.crystal_motion import crystal_motion
 
 GRID = Grid(30, 20, -1000, 1000, -500, 500)
 CRYSTAL = {"x": 100, "z": -50, "radius": 200, "density": 2900, "viscosity": 1e23}

@@ -17,10 +17,10 @@ import pytest
 import xarray as xr
 
 import crystalsim
-from crystalsim import files, store
 from crystalsim.errors import CrystalsimError
-from crystalsim.shards import solve_cases
-from crystalsim.verify import verify
+from crystalsim.execution.shards import solve_cases
+from crystalsim.storage import files, netcdf
+from crystalsim.storage.verify import verify
 
 SOLVER = {"plugin": "builtin"}
 
@@ -100,7 +100,7 @@ def whole_or_absent(folder: Path) -> None:
     """Assert that every file with its final name can be read and fits its checksum."""
     for path in folder.glob("shard-*.nc"):
         assert files.checksum_fits(path), path
-        store.read_file(path)
+        netcdf.read_file(path)
 
 
 @pytest.mark.slow
@@ -129,7 +129,7 @@ def test_a_full_disk_is_named_and_space_is_enough(cases_file, tmp_path, expected
     script = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (12000, 12000));"
-        "from crystalsim.cli import main; main()"
+        "from crystalsim.cli.main import main; main()"
     )
     command = arguments(cases_file, folder, "--workers", 1)
     limited = [sys.executable, "-c", script, *command[3:]]
@@ -227,9 +227,9 @@ def test_missing_shards_and_numbers_that_are_none(cases, tmp_path):
     folder = tmp_path / "solutions"
     solve_cases(cases, SOLVER, folder, shard_size=2)
     (folder / "shard-00002.nc").unlink()
-    wrong = store.read_file(folder / "shard-00001.nc")
+    wrong = netcdf.read_file(folder / "shard-00001.nc")
     wrong["velocity_x"][1, 3, 3] = np.nan
-    store.save(wrong, folder / "shard-00001.nc", checksum=True)
+    netcdf.save(wrong, folder / "shard-00001.nc", checksum=True)
     found = damage(folder)
     assert "sample 3: velocity_x is not finite" in found["shard-00001.nc"]
     assert found["shard-00002.nc"].startswith("missing")
@@ -241,10 +241,10 @@ def test_folders_without_checksums_are_taken_over(cases, tmp_path, expected):
     for record in (folder / files.CHECKSUMS).iterdir():
         record.unlink()
     before = {path: path.stat().st_mtime_ns for path in folder.glob("shard-*.nc")}
-    manifest = json.loads((folder / store.MANIFEST).read_text())
+    manifest = json.loads((folder / netcdf.MANIFEST).read_text())
     assert "crystalsim-builtin" in manifest["versions"]
     del manifest["versions"]
-    (folder / store.MANIFEST).write_text(json.dumps(manifest))
+    (folder / netcdf.MANIFEST).write_text(json.dumps(manifest))
     assert solve_cases(cases, SOLVER, folder, shard_size=2)
     assert {path: path.stat().st_mtime_ns for path in folder.glob("shard-*.nc")} == before
     whole_or_absent(folder)
@@ -370,7 +370,7 @@ def test_dask_gives_the_same_numbers(cases, tmp_path, expected):
 
 
 def test_a_scheduler_that_is_not_there(cases, tmp_path, monkeypatch):
-    from crystalsim import dask_workers
+    from crystalsim.execution import dask as dask_workers
 
     monkeypatch.setattr(dask_workers, "_CONNECT_SECONDS", 0.5)
     with pytest.raises(CrystalsimError, match=r"tcp://127\.0\.0\.1:1: cannot be reached"):
@@ -415,7 +415,7 @@ def test_the_same_command_does_nothing_twice_and_refuses_to_mix(command, cases_f
 
 
 def test_warnings_come_once_and_details_if_asked_for(command, tmp_path, capfd):
-    from crystalsim.log import log_file, logger, show_messages
+    from crystalsim.runtime.log import log_file, logger, show_messages
 
     show_messages()
     with log_file(tmp_path / "run.log"):

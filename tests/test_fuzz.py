@@ -49,14 +49,14 @@ def damaged(original: bytes, number: int) -> bytes:
 
 
 def read_toml(path: Path) -> None:
-    from crystalsim.config import resolve
+    from crystalsim.config.run import resolve
     from crystalsim.options import read_toml
 
     resolve(read_toml(path))
 
 
 def read_study(path: Path) -> None:
-    from crystalsim.study import read_study
+    from crystalsim.config.study import read_study
 
     read_study(path)
 
@@ -66,7 +66,7 @@ def read_solutions(path: Path) -> None:
 
 
 def read_lazily(path: Path) -> None:
-    from crystalsim.store import load, open_parts
+    from crystalsim.storage.netcdf import load, open_parts
 
     for part in open_parts(path, "solutions"):
         load(part)
@@ -78,7 +78,7 @@ def read_crystals(path: Path) -> None:
 
 
 def read_measured(path: Path) -> None:
-    from crystalsim.measurements import read_measurement
+    from crystalsim.evaluation.measurements import read_measurement
 
     read_measurement(path)
 

@@ -9,9 +9,9 @@ import xarray as xr
 
 import crystalsim
 from crystalsim import Grid, SceneOptions, make_cases
+from crystalsim.datasets.schema import attributes
 from crystalsim.errors import SchemaError
-from crystalsim.scene import rasterise
-from crystalsim.schema import attributes
+from crystalsim.scene.painting import rasterise
 from crystalsim.stokes.analytic import SolCx
 
 LAMEM = Path(__file__).parent / "data" / "lamem" / "single_64.nc"
@@ -19,7 +19,7 @@ LAMEM = Path(__file__).parent / "data" / "lamem" / "single_64.nc"
 
 def with_fields(cases, **fields):
     """Cases with fields of their one sample."""
-    dims = {name: crystalsim.schema.VARIABLES[name].dims for name in fields}
+    dims = {name: crystalsim.datasets.schema.VARIABLES[name].dims for name in fields}
     return cases.assign(
         {
             name: (dims[name], np.asarray(values, dtype=float)[None], attributes(name))

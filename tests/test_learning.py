@@ -11,13 +11,13 @@ from torch import nn
 
 import crystalsim
 from crystalsim import Grid, SceneOptions, make_cases
-from crystalsim.crystal_motion import crystal_motion
 from crystalsim.errors import OptionError, StoreError, UnsupportedError
 from crystalsim.learning import heads, losses, transport
 from crystalsim.learning.batches import FEATURES, features, prepare
 from crystalsim.learning.losses import relative_l2, relative_strain, strain_of_velocity
 from crystalsim.learning.options import SurrogateOptions
 from crystalsim.learning.surrogate import TorchSurrogate
+from crystalsim.stokes.crystal_motion import crystal_motion
 from crystalsim.stokes.isoviscous import IsoviscousOperator
 from crystalsim.stokes.operators import divergence, strain_rate, velocity
 from crystalsim.stokes.torch_isoviscous import TorchIsoviscousOperator, sine_matrix

@@ -7,7 +7,7 @@ import xarray as xr
 import crystalsim
 from crystalsim import Grid, make_cases
 from crystalsim.errors import SchemaError, StoreError
-from crystalsim.measurements import interpolate, read_measurement, score_measurement
+from crystalsim.evaluation.measurements import interpolate, read_measurement, score_measurement
 
 GRID = Grid(48, 40, -1000, 1000, -800, 800)
 CRYSTAL = {"x": 100, "z": -200, "radius": 200, "density": 2900, "viscosity": 1e23}

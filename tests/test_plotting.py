@@ -13,8 +13,8 @@ from matplotlib.patches import Circle
 
 from crystalsim import Grid, make_cases, make_solutions, plotting
 from crystalsim.errors import SchemaError, StoreError
+from crystalsim.evaluation.scores import Metric, make_scores
 from crystalsim.plotting.style import velocity_unit
-from crystalsim.scores import Metric, make_scores
 from crystalsim.stokes.operators import velocity
 
 YEAR = 365.25 * 86400

@@ -6,9 +6,10 @@ import re
 import pytest
 import xarray as xr
 
-from crystalsim import pipeline, report
-from crystalsim.config import resolve
+from crystalsim.config.run import resolve
 from crystalsim.errors import StoreError
+from crystalsim.reports import pages as report
+from crystalsim.workflows import run as pipeline
 
 
 class Page(html.parser.HTMLParser):

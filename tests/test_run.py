@@ -14,8 +14,8 @@ import xarray as xr
 
 import crystalsim
 from crystalsim.errors import StoreError
-from crystalsim.pipeline import SPLITS, split_seeds
-from crystalsim.shards import solve_cases
+from crystalsim.execution.shards import solve_cases
+from crystalsim.workflows.run import SPLITS, split_seeds
 
 SOLVER = {"plugin": "builtin"}
 

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from crystalsim import Grid, iterate_cases, make_cases
-from crystalsim.scene import disc_fractions, paint, rasterise
+from crystalsim.datasets.scenes import paint
+from crystalsim.scene.painting import rasterise
+from crystalsim.scene.shapes import disc_fractions
 
 GRID = Grid(40, 30, -1000, 1000, -500, 1000)
 DISCS = [

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from crystalsim.datasets.schema import validate
 from crystalsim.errors import SchemaError
-from crystalsim.schema import validate
-from crystalsim.scores import Metric, confidence_interval, make_scores, summarise
+from crystalsim.evaluation.scores import Metric, confidence_interval, make_scores, summarise
 from crystalsim.testing import example_solutions
 
 SOME = {"some_error": Metric("some error", "1", "made up")}

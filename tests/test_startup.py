@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from crystalsim.cli import COMMANDS
+from crystalsim.cli.main import COMMANDS
 
 HEAVY = (
     "torch",
@@ -26,7 +26,7 @@ HEAVY = (
 
 PROBE = f"""
 import sys
-from crystalsim.cli import main
+from crystalsim.cli.main import main
 try:
     main()
 except SystemExit as stop:

@@ -9,9 +9,10 @@ import pytest
 import xarray as xr
 
 import crystalsim
-from crystalsim import store
 from crystalsim.errors import SchemaError, StoreError
-from crystalsim.shards import solve_cases
+from crystalsim.execution.shards import solve_cases
+from crystalsim.storage import netcdf
+from crystalsim.storage.provenance import fingerprint
 
 SOLVER = {"plugin": "builtin"}
 
@@ -108,14 +109,14 @@ def test_damaged_files_are_named(solutions, tmp_path):
 def test_missing_and_damaged_shards_are_named(cases_file, tmp_path):
     folder = tmp_path / "solutions"
     solve_cases(crystalsim.open(cases_file), SOLVER, folder, shard_size=2)
-    middle = store.shard_path(folder, 1)
+    middle = netcdf.shard_path(folder, 1)
     middle.write_bytes(middle.read_bytes()[:500])
     with pytest.raises(StoreError, match=r"shard-00001\.nc: not a readable netCDF file"):
         crystalsim.open(folder)
     middle.unlink()
     with pytest.raises(StoreError, match=r"1 of 3 shards are missing \(shard-00001\.nc"):
         crystalsim.open(folder)
-    (folder / store.MANIFEST).unlink()
+    (folder / netcdf.MANIFEST).unlink()
     with pytest.raises(StoreError, match=r"without manifest\.json"):
         crystalsim.open(folder)
 
@@ -130,10 +131,10 @@ def test_violations_name_the_file_and_the_variables(solutions, tmp_path):
 
 
 def test_fingerprints_follow_the_numbers(solutions):
-    assert store.fingerprint(solutions) == store.fingerprint(solutions.copy(deep=True))
+    assert fingerprint(solutions) == fingerprint(solutions.copy(deep=True))
     changed = solutions.copy(deep=True)
     changed["crystal_x"][0, 0] = np.nextafter(0.0, 1.0)
-    assert store.fingerprint(solutions) != store.fingerprint(changed)
+    assert fingerprint(solutions) != fingerprint(changed)
 
 
 def test_a_folder_opens_lazily_as_one_dataset(cases_file, tmp_path):

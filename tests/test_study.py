@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from crystalsim.config.study import read_study
 from crystalsim.errors import OptionError, PluginError
-from crystalsim.study import read_study, run_study, table_text
+from crystalsim.evaluation.studies import table_text
+from crystalsim.workflows.study import run_study
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples" / "studies").glob("*.toml"))
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import crystalsim
-import crystalsim.store
+import crystalsim.storage.netcdf
 from crystalsim.learning.distributed import Team
 from crystalsim.learning.streaming import make_groups
 
@@ -26,11 +26,11 @@ name, data, folder, options = sys.argv[1:5]
 solutions = crystalsim.open(data).load()
 model = crystalsim.get("model", name, **json.loads(options))
 history = model.fit(solutions, solutions, seed=5, folder=Path(folder))
-if crystalsim.ranks.is_chief():
+if crystalsim.runtime.processes.is_chief():
     Path(folder).mkdir(exist_ok=True)
     model.save(Path(folder))
     print(json.dumps(history.training_loss.values.tolist()))
-""".replace("crystalsim\nfrom", "crystalsim, crystalsim.ranks\nfrom")
+""".replace("crystalsim\nfrom", "crystalsim, crystalsim.runtime.processes\nfrom")
 
 
 def train(name, data, folder, launcher=(), **options):
@@ -168,7 +168,7 @@ def test_shards_are_read_as_needed_and_train_as_one_file(solutions, tmp_path):
     for number, (part, count) in enumerate(zip(parts, counts, strict=True)):
         files.append(tmp_path / f"{number}.nc")
         crystalsim.save(part.isel(crystal=slice(count)), files[-1])
-    lazy = [crystalsim.store.open_parts(file, "solutions")[0] for file in files]
+    lazy = [crystalsim.storage.netcdf.open_parts(file, "solutions")[0] for file in files]
     assert not lazy[0].velocity_x.variable._in_memory
     (whole,) = make_groups([solutions], None, 1.0, "x")
     (joined,) = make_groups(lazy, tmp_path / "files", 1e-6, "x")

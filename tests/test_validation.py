@@ -7,9 +7,9 @@ import pytest
 
 import crystalsim
 from crystalsim import Grid, validation
+from crystalsim.datasets.scenes import scenes
 from crystalsim.errors import OptionError, SchemaError, UnsupportedError
 from crystalsim.plotting.convergence import plot_convergence
-from crystalsim.scene import scenes
 from crystalsim.validation import CHECKS, Result, laws, table_text, validate_solver
 
 CELLS = (64, 128)

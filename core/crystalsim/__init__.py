@@ -8,36 +8,36 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from ._version import __version__
 
 _HOMES = {
-    "Grid": "grid",
+    "Grid": "scene.grid",
     "Plugin": "hookspecs",
-    "SceneOptions": "contracts",
+    "SceneOptions": "scene.options",
     "get": "registry",
     "hookimpl": "hookspecs",
-    "iterate_cases": "cases",
-    "make_cases": "cases",
-    "make_solutions": "solutions",
-    "open": "store",
-    "save": "store",
-    "validate": "schema",
+    "iterate_cases": "datasets.cases",
+    "make_cases": "datasets.cases",
+    "make_solutions": "datasets.solutions",
+    "open": "storage.netcdf",
+    "save": "storage.netcdf",
+    "validate": "datasets.schema",
 }
 
-_DATASETS = ("cases", "solutions", "store")
+_DATASETS = ("datasets.cases", "datasets.solutions", "storage.netcdf")
 """Homes of what makes datasets."""
 
 __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
-    from .cases import iterate_cases, make_cases
-    from .contracts import SceneOptions
-    from .grid import Grid
+    from .datasets.cases import iterate_cases, make_cases
+    from .datasets.schema import validate
+    from .datasets.solutions import make_solutions
     from .hookspecs import Plugin, hookimpl
     from .registry import get
-    from .schema import validate
-    from .solutions import make_solutions
-    from .store import open, save
+    from .scene.grid import Grid
+    from .scene.options import SceneOptions
+    from .storage.netcdf import open, save
 
 
 def __getattr__(name: str) -> Any:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from .crystal_motion import crystal_motion
-from .schema import validate
+from .datasets.schema import validate
+from .stokes.crystal_motion import crystal_motion
 from .stokes.operators import at_centres
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class CrystalsAccessor:
         return strain_rate(self._dataset)
 
     def at_centres(self) -> xr.Dataset:
-        """Position and motion of each crystal; see `crystalsim.crystal_motion.crystal_motion`.
+        """Position and motion of each crystal; see `crystalsim.stokes.crystal_motion`.
 
         Returns
         -------

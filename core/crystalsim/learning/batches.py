@@ -16,12 +16,12 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from ..cases import iterate_cases
+from ..datasets.cases import iterate_cases
+from ..datasets.schema import GIVEN_FIELDS
+from ..datasets.solutions import require_free_slip
 from ..errors import UnsupportedError
-from ..grid import Grid
-from ..scene import rasterise
-from ..schema import GIVEN_FIELDS
-from ..solutions import require_free_slip
+from ..scene.grid import Grid
+from ..scene.painting import rasterise
 from ..stokes.extra_stress import unit_grid
 from ..stokes.isoviscous import isoviscous_operator
 from ..stokes.operators import buoyancy_curl, pad_walls, strain_rate, velocity

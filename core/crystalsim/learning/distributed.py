@@ -14,7 +14,7 @@ import torch
 import torch.distributed
 from torch import Tensor, nn
 
-from ..ranks import is_chief
+from ..runtime.processes import is_chief
 
 
 class Team:

@@ -29,7 +29,7 @@ def to_fields(flow: Flow, data: Prepared) -> Fields:
     Returns
     -------
     dict
-        Arrays by the names of `crystalsim.schema.VARIABLES`.
+        Arrays by the names of `crystalsim.datasets.schema.VARIABLES`.
     """
     scale, grid = data.velocity_scale[:, None, None], data.grid
     if flow.correction is None:

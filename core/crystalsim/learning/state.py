@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..files import remove_stale, written_aside
-from ..log import logger
+from ..runtime.log import logger
+from ..storage.files import remove_stale, written_aside
 
 _BLOCK = 1024
 """Samples that are hashed at once."""

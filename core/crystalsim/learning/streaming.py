@@ -10,10 +10,10 @@ import numpy as np
 import torch
 import xarray as xr
 
-from ..grid import Grid
-from ..log import logger
-from ..progress import progress
-from ..store import load
+from ..runtime.log import logger
+from ..runtime.progress import progress
+from ..scene.grid import Grid
+from ..storage.netcdf import load
 from .batches import Batch, prepare
 
 Spacing = tuple[float, float]

@@ -14,13 +14,13 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from .. import __version__
+from .._version import __version__
 from ..contracts import OnEpoch
+from ..datasets.solutions import make_solutions
 from ..errors import OptionError, StoreError
-from ..log import logger
 from ..options import make_options
-from ..solutions import make_solutions
-from ..store import write_text
+from ..runtime.log import logger
+from ..storage.files import write_text
 from . import losses, transport
 from .batches import FEATURES, Batch, Prepared, features, prepare
 from .distributed import team

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from ..contracts import OnEpoch
 from ..errors import OptionError
-from ..log import logger
-from ..progress import progress
-from ..store import fingerprint
+from ..runtime.log import logger
+from ..runtime.progress import progress
+from ..storage.provenance import fingerprint
 from .batches import Batch
 from .distributed import Team, local_device
 from .options import SurrogateOptions

@@ -11,7 +11,7 @@ import functools
 import torch
 from torch import Tensor
 
-from ..grid import Grid
+from ..scene.grid import Grid
 from ..stokes.isoviscous import isoviscous_operator
 from ..stokes.operators import pad_walls, strain_rate, strain_rate_adjoint
 from ..stokes.torch_isoviscous import TorchIsoviscousOperator

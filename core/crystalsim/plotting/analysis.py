@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ..errors import SchemaError
-from ..scores import confidence_interval
+from ..evaluation.scores import confidence_interval
 from .style import MARKERS, MODELS, light_grid, logarithmic, styled
 
 Array = NDArray[np.float64]

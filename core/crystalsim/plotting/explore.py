@@ -13,7 +13,7 @@ from ..errors import SchemaError
 from .style import MODELS, light_grid, logarithmic, styled
 
 if TYPE_CHECKING:
-    from ..exploration.definition import Outcome
+    from ..config.exploration import Outcome
 
 
 @styled
@@ -25,7 +25,7 @@ def plot_trials(outcomes: Sequence[Outcome], metric: str, *, larger: bool = Fals
     Parameters
     ----------
     outcomes
-        Of `crystalsim.exploration.search.explore`.
+        Of `crystalsim.workflows.exploration.search.explore`.
     metric
         Name of the score.
     larger

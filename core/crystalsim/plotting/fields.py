@@ -13,10 +13,11 @@ from matplotlib.patches import Circle
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from ..cases import Case, iterate_cases
+from ..datasets.cases import iterate_cases
 from ..errors import SchemaError
-from ..extrema import velocity_extrema
-from ..grid import Grid
+from ..evaluation.extrema import velocity_extrema
+from ..scene.case import Case
+from ..scene.grid import Grid
 from ..stokes.operators import at_centres, stream_function_from_velocity
 from .style import CRYSTALS, length_unit
 

@@ -13,18 +13,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
-from ..crystal_motion import crystal_motion
 from ..errors import SchemaError
-from ..grid import Grid
-from ..scores import check_comparable
-from .fields import (
-    Flow,
-    draw_crystals,
-    draw_extrema,
-    draw_field,
-    draw_outlines,
-    draw_stream_lines,
-)
+from ..evaluation.scores import check_comparable
+from ..scene.grid import Grid
+from ..stokes.crystal_motion import crystal_motion
+from .fields import Flow, draw_crystals, draw_extrema, draw_field, draw_outlines, draw_stream_lines
 from .style import (
     DIVERGING,
     ERROR,

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from .style import MARKERS, MODELS, light_grid, logarithmic, styled
 
 if TYPE_CHECKING:
-    from ..study import Entry
+    from ..evaluation.studies import Entry
 
 _LABELS = {
     "relative_l2": "relative L2 error of the velocity [%]",
@@ -26,7 +26,7 @@ def plot_study(entries: Sequence[Entry]) -> Figure:
     Parameters
     ----------
     entries
-        Of `crystalsim.study.run_study`.
+        Of `crystalsim.workflows.study.run_study`.
     """
     tests = list(dict.fromkeys(entry.test for entry in entries))
     labels = list(dict.fromkeys(entry.label for entry in entries))

@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import ArrayLike
 
 from ..errors import StoreError
-from ..files import written_aside
+from ..storage.files import written_aside
 
 P = ParamSpec("P")
 

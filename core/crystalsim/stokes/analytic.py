@@ -11,8 +11,8 @@ import numpy as np
 import scipy.special
 from numpy.typing import NDArray
 
-from ..cases import Case
-from ..grid import Grid
+from ..scene.case import Case
+from ..scene.grid import Grid
 
 Array = NDArray[np.float64]
 

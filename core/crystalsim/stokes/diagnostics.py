@@ -9,9 +9,10 @@ import scipy.ndimage
 import xarray as xr
 from numpy.typing import NDArray
 
-from ..grid import Grid
-from ..scene import case_discs, scenes
-from ..solutions import require_free_slip, walls
+from ..datasets.scenes import scenes
+from ..datasets.solutions import require_free_slip, walls
+from ..scene.grid import Grid
+from ..scene.shapes import case_discs
 
 _CELL = ("sample", "z", "x")
 _CORNER = ("sample", "z_face", "x_face")

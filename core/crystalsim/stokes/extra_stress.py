@@ -22,8 +22,8 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import DTypeLike, NDArray
 
-from ..grid import Grid
-from ..scene import Scene
+from ..scene.grid import Grid
+from ..scene.painting import Scene
 from .isoviscous import IsoviscousOperator
 from .walls import Walls, wall_operator
 

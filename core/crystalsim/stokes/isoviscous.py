@@ -16,9 +16,9 @@ import scipy.fft
 import xarray as xr
 from numpy.typing import NDArray
 
-from ..cases import iterate_cases
-from ..grid import Grid
-from ..scene import rasterise
+from ..datasets.cases import iterate_cases
+from ..scene.grid import Grid
+from ..scene.painting import rasterise
 from .operators import buoyancy_curl, force, pad_walls, strain_rate
 
 Corners = tuple[slice, slice]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ..grid import Grid
+from ..scene.grid import Grid
 from .isoviscous import laplacian_eigenvalues
 
 

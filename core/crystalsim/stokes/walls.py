@@ -37,7 +37,7 @@ import scipy.fft
 import scipy.linalg
 from numpy.typing import NDArray
 
-from ..grid import Grid
+from ..scene.grid import Grid
 from .isoviscous import (
     Corners,
     IsoviscousOperator,

@@ -18,8 +18,8 @@ from ..errors import OptionError
 from ..hookspecs import ENTRY_POINT_GROUP
 from ..options import describe_options, make_options
 from ..registry import Entry, get, registry
-from ..store import open as open_dataset
-from ..store import save
+from ..storage.netcdf import open as open_dataset
+from ..storage.netcdf import save
 
 HEAVY = ("matplotlib", "netCDF4", "numpy", "scipy", "torch", "xarray")
 """What no plugin may import before it is used: every command would start slowly."""

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from ..datasets.schema import validate
 from ..errors import SchemaError
-from ..schema import validate
 from .base import PluginContract, assert_survives_a_file
 from .examples import example_cases, example_solutions
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import xarray as xr
 
-from ..cases import make_cases
-from ..contracts import SceneOptions
-from ..grid import Grid
-from ..solutions import make_solutions
+from ..datasets.cases import make_cases
+from ..datasets.solutions import make_solutions
+from ..scene.grid import Grid
+from ..scene.options import SceneOptions
 from ..stokes import operators
 from ..stokes.isoviscous import solve_isoviscous
 

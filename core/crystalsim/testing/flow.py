@@ -10,9 +10,9 @@ import pytest
 import xarray as xr
 from numpy.typing import NDArray
 
-from ..cases import cases_only
-from ..grid import Grid
-from ..schema import VARIABLES, validate
+from ..datasets.cases import cases_only
+from ..datasets.schema import VARIABLES, validate
+from ..scene.grid import Grid
 from ..stokes import operators
 from .base import PluginContract, assert_survives_a_file, without_time
 from .examples import example_cases

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from ..datasets.schema import validate
 from ..errors import CrystalsimError
 from ..registry import build, registry
-from ..schema import validate
 from .base import without_time
 from .examples import example_cases, example_solutions
 from .flow import FIELDS, FlowContract

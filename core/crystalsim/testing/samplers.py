@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 import xarray as xr
 
-from ..contracts import SceneOptions
-from ..schema import validate
+from ..datasets.schema import validate
+from ..scene.options import SceneOptions
 from .base import PluginContract, assert_survives_a_file
 
 

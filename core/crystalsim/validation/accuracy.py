@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..cases import iterate_cases, make_cases
-from ..contracts import SceneOptions, Solver
-from ..crystal_motion import crystal_motion
-from ..grid import Grid
-from ..schema import VARIABLES, attributes
+from ..contracts import Solver
+from ..datasets.cases import iterate_cases, make_cases
+from ..datasets.schema import VARIABLES, attributes
+from ..scene.grid import Grid
+from ..scene.options import SceneOptions
 from ..stokes import analytic, operators
+from ..stokes.crystal_motion import crystal_motion
 from .result import Array, Result, relative, solved, velocities
 
 ISOVISCOUS_BOUND = 15.0

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..cases import make_cases
-from ..contracts import SceneOptions, Solver
-from ..grid import Grid
-from ..scene import scenes
+from ..contracts import Solver
+from ..datasets.cases import make_cases
+from ..datasets.scenes import scenes
+from ..scene.grid import Grid
+from ..scene.options import SceneOptions
 from ..stokes import diagnostics, operators
 from .result import Array, Result, ratio, relative, solved, velocities
 

@@ -10,9 +10,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ..contracts import Solver
+from ..datasets.schema import validate
+from ..datasets.solutions import require_free_slip
 from ..errors import CrystalsimError
-from ..schema import validate
-from ..solutions import require_free_slip
 
 Array = NDArray[np.float64]
 

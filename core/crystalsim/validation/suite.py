@@ -7,7 +7,7 @@ from functools import partial
 
 from ..contracts import Solver
 from ..errors import CrystalsimError, OptionError, UnsupportedError
-from ..progress import progress
+from ..runtime.progress import progress
 from . import accuracy, laws
 from .result import Result
 

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ..store import write_text
+from ..storage.files import write_text
 from .result import Result
 
 _HEADINGS = ("check", "cells", "error %", "bound %", "order", "")

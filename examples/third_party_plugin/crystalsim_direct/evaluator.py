@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from crystalsim.scores import Metric, check_comparable, make_scores
+from crystalsim.evaluation.scores import Metric, check_comparable, make_scores
 
 DEFINITIONS = {
     "energy_error": Metric(

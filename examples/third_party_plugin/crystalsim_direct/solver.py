@@ -20,10 +20,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from crystalsim import Grid, make_solutions
-from crystalsim.cases import Case
+from crystalsim.datasets.scenes import scenes
+from crystalsim.datasets.schema import VARIABLES
 from crystalsim.errors import SchemaError
-from crystalsim.scene import Scene, scenes
-from crystalsim.schema import VARIABLES
+from crystalsim.scene.case import Case
+from crystalsim.scene.painting import Scene
 from crystalsim.stokes.extra_stress import scales, unit_grid
 from crystalsim.stokes.operators import stream_function_from_velocity
 

@@ -6,7 +6,7 @@ import pytest
 import crystalsim
 from crystalsim import Grid, iterate_cases, make_cases
 from crystalsim.errors import SchemaError
-from crystalsim.scene import rasterise
+from crystalsim.scene.painting import rasterise
 from crystalsim.stokes.operators import strain_rate
 from crystalsim.testing import EvaluatorContract, SolverContract, example_cases, example_solutions
 

@@ -9,10 +9,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 import crystalsim
-from crystalsim.cases import cases_only
-from crystalsim.log import logger
-from crystalsim.scores import Metric, check_comparable, make_scores, ratio
-from crystalsim.solutions import walls
+from crystalsim.datasets.cases import cases_only
+from crystalsim.datasets.solutions import walls
+from crystalsim.evaluation.scores import Metric, check_comparable, make_scores, ratio
+from crystalsim.runtime.log import logger
 
 from .plugin import CostOptions
 from .remember import remember

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 import crystalsim
 from crystalsim import Grid, iterate_cases
-from crystalsim.cases import each_alone
-from crystalsim.crystal_motion import crystal_velocities
+from crystalsim.datasets.cases import each_alone
+from crystalsim.datasets.schema import GIVEN_FIELDS
+from crystalsim.datasets.solutions import require_free_slip
 from crystalsim.errors import UnsupportedError
-from crystalsim.schema import GIVEN_FIELDS
-from crystalsim.scores import Metric, check_comparable, make_scores, ratio
-from crystalsim.solutions import require_free_slip
+from crystalsim.evaluation.scores import Metric, check_comparable, make_scores, ratio
+from crystalsim.stokes.crystal_motion import crystal_velocities
 
 from .plugin import InteractionOptions
 from .remember import remember

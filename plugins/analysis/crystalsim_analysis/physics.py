@@ -9,10 +9,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from crystalsim import Grid
-from crystalsim.cases import Case
-from crystalsim.scene import Scene, case_discs, scenes
-from crystalsim.scores import Metric, check_comparable, make_scores, ratio
-from crystalsim.solutions import require_free_slip
+from crystalsim.datasets.scenes import scenes
+from crystalsim.datasets.solutions import require_free_slip
+from crystalsim.evaluation.scores import Metric, check_comparable, make_scores, ratio
+from crystalsim.scene.case import Case
+from crystalsim.scene.painting import Scene
+from crystalsim.scene.shapes import case_discs
 from crystalsim.stokes import operators
 from crystalsim.stokes.diagnostics import wall_forces
 from crystalsim.stokes.isoviscous import isoviscous_operator

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import xarray as xr
 
-from crystalsim.store import fingerprint
+from crystalsim.storage.provenance import fingerprint
 
 T = TypeVar("T")
 

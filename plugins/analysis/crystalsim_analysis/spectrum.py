@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.fft import dct, dst
 
 from crystalsim import Grid
-from crystalsim.scores import Metric, check_comparable, make_scores, ratio
+from crystalsim.evaluation.scores import Metric, check_comparable, make_scores, ratio
 
 from .flows import Velocity, velocity
 

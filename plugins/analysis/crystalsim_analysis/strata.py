@@ -7,8 +7,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from crystalsim import Grid, iterate_cases
-from crystalsim.cases import Case
-from crystalsim.scores import Metric, check_comparable, make_scores
+from crystalsim.evaluation.scores import Metric, check_comparable, make_scores
+from crystalsim.scene.case import Case
 
 from .flows import at_centres, velocity
 

@@ -10,8 +10,8 @@ import xarray as xr
 
 from crystalsim import make_solutions
 from crystalsim.contracts import OnEpoch
+from crystalsim.datasets.schema import GIVEN_FIELDS
 from crystalsim.errors import UnsupportedError
-from crystalsim.schema import GIVEN_FIELDS
 
 
 class Baseline:

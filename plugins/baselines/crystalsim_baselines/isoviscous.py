@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from crystalsim import Grid, iterate_cases
-from crystalsim.scene import rasterise
+from crystalsim.scene.painting import rasterise
 from crystalsim.stokes.extra_stress import ExtraStressSystem
 from crystalsim.stokes.operators import pad_walls, velocity
 

@@ -10,7 +10,7 @@ from scipy.interpolate import RectBivariateSpline
 
 import crystalsim
 from crystalsim import Grid, iterate_cases
-from crystalsim.cases import each_alone
+from crystalsim.datasets.cases import each_alone
 from crystalsim.stokes.operators import velocity
 
 from .base import Baseline

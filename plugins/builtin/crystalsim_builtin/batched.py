@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from crystalsim import Grid
-from crystalsim.scene import Scene
+from crystalsim.scene.painting import Scene
 from crystalsim.stokes.extra_stress import scales, unit_grid
 from crystalsim.stokes.operators import (
     buoyancy_curl,

@@ -12,10 +12,11 @@ import numpy as np
 import xarray as xr
 
 from crystalsim import Grid, make_solutions
-from crystalsim.cases import Case
+from crystalsim.datasets.scenes import scenes
+from crystalsim.datasets.schema import VARIABLES
 from crystalsim.errors import OptionError, UnsupportedError
-from crystalsim.scene import Scene, scenes
-from crystalsim.schema import VARIABLES
+from crystalsim.scene.case import Case
+from crystalsim.scene.painting import Scene
 from crystalsim.stokes.extra_stress import ExtraStressSystem
 from crystalsim.stokes.operators import velocity
 

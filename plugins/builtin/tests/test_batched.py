@@ -5,8 +5,8 @@ import pytest
 
 import crystalsim
 from crystalsim import Grid
+from crystalsim.datasets.scenes import scenes
 from crystalsim.errors import OptionError
-from crystalsim.scene import scenes
 from crystalsim.stokes.isoviscous import IsoviscousOperator
 from crystalsim.testing import example_cases
 

@@ -8,8 +8,8 @@ import xarray as xr
 
 import crystalsim
 from crystalsim import Grid, iterate_cases, make_cases
-from crystalsim.crystal_motion import crystal_motion
 from crystalsim.stokes import operators
+from crystalsim.stokes.crystal_motion import crystal_motion
 from crystalsim.testing import SolverContract
 
 REFERENCE = Path(__file__).parents[3] / "tests" / "data" / "reference"
@@ -162,7 +162,7 @@ def test_any_contrast_converges_and_obeys_force_balance(contrast):
     solution = solve(crystals, grid, tolerance=1e-7)
     assert solution.converged.all()
     case = next(iterate_cases(solution))
-    scene = crystalsim.scene.rasterise(case, grid)
+    scene = crystalsim.scene.painting.rasterise(case, grid)
     normal, shear = operators.strain_rate(solution.stream_function.values[0], grid.hx, grid.hz)
     corner = scene.viscosity_corner[1:-1, 1:-1]
     dissipation = (scene.viscosity_cell * normal**2).sum() + (corner * shear**2).sum()

@@ -7,10 +7,10 @@ import scipy.sparse.linalg
 
 import crystalsim
 from crystalsim import Grid, iterate_cases, make_cases, make_solutions
-from crystalsim.crystal_motion import crystal_motion
 from crystalsim.errors import SchemaError, UnsupportedError
-from crystalsim.scene import rasterise
+from crystalsim.scene.painting import rasterise
 from crystalsim.stokes import diagnostics
+from crystalsim.stokes.crystal_motion import crystal_motion
 from crystalsim.testing import SolverContract
 from crystalsim.validation import validate_solver
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import crystalsim
-import crystalsim.scene
+import crystalsim.datasets.scenes
 import crystalsim.stokes.diagnostics
 from crystalsim.errors import OptionError
 
@@ -60,7 +60,7 @@ def test_extra_stress_is_that_beyond_the_magma():
     found = solver(tolerance=1e-10).solve(asked)
     rates = crystalsim.stokes.diagnostics.strain_rate(found)
     for i, (case, scene) in enumerate(
-        crystalsim.scene.scenes(asked, crystalsim.Grid.from_dataset(asked))
+        crystalsim.datasets.scenes.scenes(asked, crystalsim.Grid.from_dataset(asked))
     ):
         expected = 2 * (scene.viscosity_cell - case.matrix_viscosity)
         expected = expected * rates.strain_rate_xx.values[i]

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from crystalsim import Grid, iterate_cases
-from crystalsim.cases import Case
-from crystalsim.crystal_motion import crystal_velocities
-from crystalsim.extrema import find_peaks
-from crystalsim.scores import Metric, check_comparable, make_scores, ratio
+from crystalsim.evaluation.extrema import find_peaks
+from crystalsim.evaluation.scores import Metric, check_comparable, make_scores, ratio
+from crystalsim.scene.case import Case
+from crystalsim.stokes.crystal_motion import crystal_velocities
 
 from .plugin import CrystalsOptions
 

@@ -9,7 +9,7 @@ import xarray as xr
 
 import crystalsim
 from crystalsim import Grid, make_cases, make_solutions
-from crystalsim.crystal_motion import crystal_motion
+from crystalsim.stokes.crystal_motion import crystal_motion
 from crystalsim.testing import EvaluatorContract
 
 REFERENCE = Path(__file__).parents[3] / "tests" / "data" / "reference"

@@ -7,7 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from crystalsim import Grid, iterate_cases
-from crystalsim.scores import Metric, check_comparable, make_scores
+from crystalsim.evaluation.scores import Metric, check_comparable, make_scores
 from crystalsim.stokes.operators import at_centres, stream_function_from_velocity
 
 Array = NDArray[np.float64]

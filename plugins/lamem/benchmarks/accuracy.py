@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 import crystalsim
 from crystalsim import Grid, make_cases, make_solutions
-from crystalsim.comparison import compare
+from crystalsim.evaluation.comparison import compare
 from crystalsim.plotting import save_figure
 from crystalsim.plotting.style import MARKERS, MODELS, light_grid, logarithmic, styled
 from crystalsim.stokes.operators import velocity

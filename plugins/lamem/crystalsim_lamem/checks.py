@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from crystalsim import Grid
-from crystalsim.cases import Case
+from crystalsim.scene.case import Case
 
 from .coefficients import coefficients, to_nodes
 from .failures import LamemError

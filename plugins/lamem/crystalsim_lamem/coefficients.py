@@ -19,8 +19,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from crystalsim import Grid, iterate_cases
-from crystalsim.cases import Case, cases_only
-from crystalsim.schema import GIVEN_FIELDS, VARIABLES, attributes
+from crystalsim.datasets.cases import cases_only
+from crystalsim.datasets.schema import GIVEN_FIELDS, VARIABLES, attributes
+from crystalsim.scene.case import Case
 
 Array = NDArray[np.float64]
 

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from crystalsim import Grid
-from crystalsim.cases import Case
 from crystalsim.errors import OptionError
+from crystalsim.scene.case import Case
 
 from .failures import LamemError
 from .plugin import LamemOptions

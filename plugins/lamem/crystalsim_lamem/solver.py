@@ -15,10 +15,10 @@ import xarray as xr
 
 import crystalsim
 from crystalsim import Grid, iterate_cases, make_solutions
-from crystalsim.cases import Case
+from crystalsim.datasets.schema import GIVEN_FIELDS, VARIABLES
 from crystalsim.errors import StoreError, UnsupportedError
-from crystalsim.log import logger
-from crystalsim.schema import GIVEN_FIELDS, VARIABLES
+from crystalsim.runtime.log import logger
+from crystalsim.scene.case import Case
 from crystalsim.stokes.operators import velocity
 
 from .checks import Report, check_fields, check_log, check_misfit, check_status, find_step

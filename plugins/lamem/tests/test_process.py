@@ -12,7 +12,7 @@ import pytest
 
 import crystalsim
 from crystalsim import Grid, make_cases
-from crystalsim.shards import solve_cases
+from crystalsim.execution.shards import solve_cases
 from crystalsim_lamem.input_file import Version
 from crystalsim_lamem.plugin import LamemOptions
 from crystalsim_lamem.slots import estimated_memory, slot, slot_count

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from crystalsim.contracts import SceneOptions
 from crystalsim.hookspecs import Plugin, hookimpl
 from crystalsim.options import Meta
+from crystalsim.scene.options import SceneOptions
 
 
 @dataclass(frozen=True)

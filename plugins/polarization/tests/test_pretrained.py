@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import crystalsim
-from crystalsim.checkpoints import load_model
 from crystalsim.errors import OptionError
-from crystalsim.refine import Refined
+from crystalsim.storage.models import load_model
+from crystalsim.workflows.refine import Refined
 from crystalsim_polarization.model import Polarization
 
 

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from crystalsim.contracts import SceneOptions
 from crystalsim.hookspecs import Plugin, hookimpl
 from crystalsim.options import Meta
+from crystalsim.scene.options import SceneOptions
 
 Distribution = Literal["uniform", "log_uniform"]
 

@@ -1,0 +1,220 @@
+"""``crystalsim compare``."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..config.run import QUICK_EVALUATORS
+from ..errors import CrystalsimError, OptionError, StoreError
+from ..options import read_toml
+from ..runtime.processes import default_workers
+from .common import configured, output_option, plugin_table, tables
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+class Compare(click.Command):
+    """Lets ``--solvers`` take all names up to the next option or file (``.nc``)."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Repeat ``--solvers`` before each of its names."""
+        spread: list[str] = []
+        naming = False
+        for position, arg in enumerate(args):
+            if arg == "--solvers":
+                naming = True
+                if position + 1 == len(args) or args[position + 1].startswith("-"):
+                    spread.append(arg)  # click says that a name is missing
+                continue
+            naming = naming and not arg.startswith("-") and not arg.endswith(".nc")
+            spread += ["--solvers", arg] if naming else [arg]
+        return super().parse_args(ctx, spread)
+
+
+@click.command(
+    "compare",
+    cls=Compare,
+    epilog="\b\nExamples:\n  crystalsim compare --solvers builtin lamem cases.nc\n"
+    "  crystalsim compare --solvers builtin lamem -o solver.lamem.processes=2 --output comparison\n"
+    "  crystalsim compare lamem_64.nc lamem_128.nc --reference finite_elements.nc\n"
+    "  crystalsim compare runs/unet-1f3c runs/fno-97ab    # their models and baselines",
+)
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--solvers", multiple=True, metavar="NAME ...", help="Solvers to compare on CASES.")
+@click.option(
+    "--reference", type=click.Path(path_type=Path), help="Solutions to compare with [the first]."
+)
+@click.option(
+    "--cells",
+    type=click.IntRange(min=8),
+    default=64,
+    show_default=True,
+    help="In each direction, where no CASES are given.",
+)
+@configured
+@click.option("--workers", type=click.IntRange(min=1), help="Processes [all cores].")
+@output_option("Folder for solutions, table.csv and errors.png.", required=False)
+def command(
+    files: tuple[Path, ...],
+    solvers: tuple[str, ...],
+    reference: Path | None,
+    cells: int,
+    config_file: Path | None,
+    assignments: tuple[str, ...],
+    workers: int | None,
+    output: Path | None,
+) -> None:
+    """Compare solutions in FILES with a reference, or solvers on the cases in one of FILES.
+
+    The folder of a run stands for the predictions of all its models, and its test solutions are
+    the reference; the samples of several runs must be the same.
+
+    With --solvers the cases (by default six of 1-3 crystals) are solved by each of them; one that
+    is not available is named and left out. Solutions on different grids are averaged onto the
+    coarsest, face by face. Options of a solver are given as solver.NAME.KEY=VALUE.
+    """
+    given = tables(config_file, assignments)
+    asked = {name: _table(name, given) for name in solvers}
+    from ..storage import netcdf
+
+    with tempfile.TemporaryDirectory(prefix="crystalsim-compare-") as temporary:
+        found: dict[str, xr.Dataset] = {}
+        if solvers:
+            folder = (output or Path(temporary)) / "solutions"
+            found = _solve(_cases(files, cells), asked, folder, workers or default_workers())
+        else:
+            files, reference = _expand(files, reference)
+            found = {_label(path, files): netcdf.open(path, "solutions") for path in files}
+    _report(found, reference, _evaluators(given), output)
+
+
+def _table(name: str, given: Mapping[str, Any]) -> Mapping[str, Any] | CrystalsimError:
+    """Options of one solver, or why there is none of that name."""
+    from ..registry import registry
+
+    options = given.get("solver", {})
+    for key, value in options.items() if isinstance(options, Mapping) else ():
+        if key != "plugin" and not isinstance(value, Mapping):
+            raise OptionError(f"option 'solver.{key}': expected solver.NAME.{key} to compare")
+    try:
+        registry().load("solver", name)
+    except CrystalsimError as error:
+        return error
+    return plugin_table("solver", name, {"solver": options.get(name, {})})
+
+
+def _cases(files: Sequence[Path], cells: int) -> xr.Dataset:
+    from ..storage import netcdf
+    from ..validation.accuracy import finite_element_cases
+
+    if len(files) > 1:
+        raise click.UsageError("--solvers takes one file of cases")
+    return netcdf.open(files[0], "cases") if files else finite_element_cases(cells)
+
+
+def _solve(
+    cases: xr.Dataset,
+    asked: Mapping[str, Mapping[str, Any] | CrystalsimError],
+    folder: Path,
+    workers: int,
+) -> dict[str, xr.Dataset]:
+    from ..execution.shards import solve_cases
+    from ..runtime.log import logger
+    from ..storage import netcdf
+
+    found = {}
+    for name, table in asked.items():
+        try:
+            if isinstance(table, CrystalsimError):
+                raise table
+            path = folder / name.replace("/", "-")
+            logger.info("%s: %d samples", name, cases.sizes["sample"])
+            solve_cases(cases, dict(table), path, workers=workers, shard_size=1)
+            found[name] = netcdf.open(path, "solutions")
+        except StoreError:
+            raise
+        except CrystalsimError as error:
+            logger.warning("solver '%s' is left out: %s", name, error)
+    return found
+
+
+def _expand(files: Sequence[Path], reference: Path | None) -> tuple[tuple[Path, ...], Path | None]:
+    """Put the predictions of a run in the place of its folder; baselines once."""
+    found: list[Path] = []
+    seen: set[str] = set()
+    for path in files:
+        if not (path / "predictions").is_dir():
+            found.append(path)
+            continue
+        if not (path / "summary.txt").is_file():
+            raise StoreError(
+                f"{path}: a run that is not finished; the same command goes on with it"
+            )
+        reference = reference or path / "solutions" / "test"
+        trained = read_toml(path / "config.toml")["model"]["plugin"]
+        for prediction in sorted((path / "predictions").iterdir()):
+            if prediction.stem == trained or prediction.stem not in seen:
+                found.append(prediction)
+        seen |= {prediction.stem for prediction in found}
+    return tuple(found), reference
+
+
+def _label(path: Path, files: Sequence[Path]) -> str:
+    """Name of a file, with its folder or run where that is needed to tell it from others."""
+    same = [other for other in files if other.stem == path.stem]
+    if len(same) == 1:
+        return path.stem
+    return f"{path.parts[-3]}: {path.stem}" if path.parent.name == "predictions" else str(path)
+
+
+def _evaluators(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    from ..registry import split_plugin
+
+    options = given.get("evaluator", {})
+    return {
+        name: split_plugin("evaluator", {**options.get(name, {}), "plugin": name})[1]
+        for name in QUICK_EVALUATORS
+    }
+
+
+def _report(
+    found: dict[str, xr.Dataset],
+    reference: Path | None,
+    evaluators: Mapping[str, Mapping[str, Any]],
+    output: Path | None,
+) -> None:
+    from ..evaluation.comparison import COLUMNS, compare
+    from ..evaluation.tables import save_table, table_text
+    from ..plotting import save_figure
+    from ..plotting.compare import plot_comparison
+    from ..storage import netcdf
+    from ..storage.files import make_folder
+
+    if reference is None and found:
+        name = next(iter(found))
+        truth = found.pop(name)
+    elif reference is not None:
+        name, truth = str(reference), netcdf.open(reference, "solutions")
+    if not found:
+        raise CrystalsimError("nothing to compare: expected two solvers or files, or --reference")
+    result = compare(truth, found, evaluators)
+    click.echo(f"reference: {name}, {truth.sizes['x']} x {truth.sizes['z']} cells")
+    click.echo(table_text(result.rows, COLUMNS, "solution"))
+    for note in result.notes:
+        click.echo(note)
+    if output:
+        make_folder(output)
+        save_table(result.rows, output / "table.csv", "solution")
+        click.echo(f"table: {output / 'table.csv'}")
+        try:
+            save_figure(plot_comparison(result.scores), output / "errors.png")
+        except CrystalsimError as error:
+            click.echo(f"no figure: {error}")
+        else:
+            click.echo(f"figure: {output / 'errors.png'}")

@@ -1,0 +1,57 @@
+"""``crystalsim describe``."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import click
+
+from ..options import describe_options
+from ..registry import registry
+
+
+@click.command(
+    "describe",
+    epilog="\b\nExamples:\n  crystalsim describe solver builtin\n"
+    "  crystalsim describe sampler random\n"
+    "  crystalsim describe model checkpoint    # a trained one: its reach and parameters",
+)
+@click.argument("kind", type=click.Choice(["sampler", "solver", "model", "evaluator"]))
+@click.argument("name")
+def command(kind: str, name: str) -> None:
+    """Show what the plugin NAME does and its options.
+
+    NAME may be the folder of a trained model, which is loaded to tell what it was trained for.
+    """
+    if kind == "model" and Path(name).is_dir():
+        _describe_trained(name)
+        return
+    entry = registry().lookup(kind, name)
+    click.echo(f"{kind} {entry.plugin.name}: {entry.plugin.summary}")
+    click.echo(f"from {entry.distribution} {entry.version}\n")
+    documentation = inspect.getdoc(registry().load(kind, name)) or ""
+    text = documentation.split("\nParameters\n")[0].strip()
+    if text:
+        click.echo(f"{text}\n")
+    rows = describe_options(registry().options_class(kind, name))
+    click.echo("Options:" if rows else "No options.")
+    for option, kind_name, default, description in rows:
+        click.echo(f"  -o {kind}.{option}={default}")
+        click.echo(f"      {kind_name}: {description}" if description else f"      {kind_name}")
+
+
+def _describe_trained(folder: str) -> None:
+    from ..storage.models import load_model
+
+    model, table = load_model(folder)
+    click.echo(f"model {table.pop('plugin')} in {folder}")
+    if parameters := getattr(model, "parameter_count", 0):
+        click.echo(f"parameters: {parameters}")
+    if reach := getattr(model, "reach", None):
+        click.echo(f"trained for: {reach}")
+    if weights := table.pop("weights", None):
+        click.echo(f"weights: {weights}")
+    click.echo("Options:" if table else "No options.")
+    for option, value in table.items():
+        click.echo(f"  {option} = {value}")

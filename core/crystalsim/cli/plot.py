@@ -1,0 +1,89 @@
+"""``crystalsim plot``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .common import output_option
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+
+@click.command(
+    "plot",
+    epilog="\b\nExamples:\n  crystalsim plot solutions.nc --sample 3 --output sample.png\n"
+    "  crystalsim plot solutions.nc predictions.nc --sample 3 --output beside.pdf\n"
+    "  crystalsim plot runs/ten/scores/strata-*.nc --output strata.png\n"
+    "  crystalsim plot scores/fields.nc --metric relative_l2_speed --output speed.png",
+)
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--sample", type=int, help="Number of the sample [the first one].")
+@click.option("--metric", default="relative_l2", show_default=True, help="Score over the count.")
+@output_option("Figure to write; its ending says in which format.")
+def command(paths: tuple[Path, ...], sample: int | None, metric: str, output: Path) -> None:
+    """Draw a sample of solutions, beside a prediction if a second file is given, or scores.
+
+    Files of scores, one for each model, are drawn as what they hold: strata, spectrum, interaction,
+    cost, or else the score --metric over the number of crystals.
+    """
+    from .. import plotting
+    from ..datasets.schema import VARIABLES
+    from ..storage import netcdf
+
+    first = netcdf.read_file(paths[0]) if paths[0].is_file() else netcdf.open(paths[0], "solutions")
+    if "velocity_x" in first.variables or set(first.data_vars) & set(VARIABLES):
+        figure = _solutions(paths, sample)
+    else:
+        scores = {path.stem: netcdf.open(path, "scores") for path in paths}
+        figure = _scores(scores, metric)
+    plotting.save_figure(figure, output)
+    click.echo(str(output))
+
+
+def _solutions(paths: tuple[Path, ...], sample: int | None) -> Figure:
+    from .. import plotting
+    from ..errors import OptionError
+    from ..storage import netcdf
+
+    if len(paths) > 2:
+        raise OptionError(f"{paths[2]}: expected one file of solutions, or two to put side by side")
+    reference, *others = (netcdf.open(path, "solutions") for path in paths)
+    position = 0
+    if sample is not None:
+        if "sample" in reference.coords:
+            numbers = [int(n) for n in reference["sample"].values]
+        else:
+            numbers = list(range(reference.sizes["sample"]))
+        if sample not in numbers:
+            raise OptionError(
+                f"--sample {sample}: {paths[0]} has {len(numbers)} samples, numbered "
+                f"{min(numbers)} to {max(numbers)}"
+            )
+        position = numbers.index(sample)
+    return plotting.plot_sample(
+        reference,
+        others[0] if others else None,
+        position,
+        name=paths[-1].stem,
+        reference_name=paths[0].stem,
+    )
+
+
+def _scores(scores: dict[str, xr.Dataset], metric: str) -> Figure:
+    from .. import plotting
+
+    kinds = {
+        "local_error": plotting.plot_strata,
+        "spectral_error": plotting.plot_spectrum,
+        "interaction_reference": plotting.plot_interaction,
+        "early_stopped_error": plotting.plot_cost,
+    }
+    for name, draw in kinds.items():
+        if all(name in dataset for dataset in scores.values()):
+            return draw(scores)
+    return plotting.plot_scores_by_count(scores, metric)

@@ -1,0 +1,82 @@
+"""``crystalsim solve``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..runtime.processes import default_workers
+from .common import compress_option, configured, output_option, plugin_table, tables
+
+
+def _scheduler(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Check what kind of scheduler is meant."""
+    if value not in ("processes", "local") and "://" not in value:
+        raise click.BadParameter(
+            f"'{value}'; expected 'processes', 'local' or an address, as tcp://host:8786"
+        )
+    return value
+
+
+@click.command(
+    "solve",
+    epilog="\b\nExamples:\n  crystalsim solve cases.nc --solver builtin --output solutions.nc\n"
+    "  crystalsim solve cases.nc -o solver.tolerance=1e-6 --output solutions.nc\n"
+    "  crystalsim solve cases.nc --shard 3/20 --output solutions    # one task of a job array\n"
+    "  crystalsim solve cases.nc --scheduler tcp://node7:8786 --output solutions    # Dask",
+)
+@click.argument("cases", type=click.Path(path_type=Path))
+@click.option("--solver", help="Solver plugin [builtin].")
+@configured
+@output_option("File (.nc), or folder of shards for many samples.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes [all cores].")
+@click.option(
+    "--scheduler",
+    default="processes",
+    show_default=True,
+    metavar="ADDRESS",
+    callback=_scheduler,
+    help="'processes', 'local' (Dask on this machine), or tcp://HOST:PORT of a Dask scheduler.",
+)
+@click.option("--shard", default="1/1", metavar="I/N", help="Make every N-th shard from the I-th.")
+@compress_option
+@click.option("--shard-size", type=click.IntRange(min=1), help="Samples in a shard [64].")
+def command(
+    cases: Path,
+    solver: str | None,
+    config_file: Path | None,
+    assignments: tuple[str, ...],
+    output: Path,
+    workers: int | None,
+    scheduler: str,
+    shard: str,
+    shard_size: int | None,
+    compress: bool,
+) -> None:
+    """Solve the samples of CASES (a file or folder) with a solver.
+
+    Finished shards are kept when the command is stopped; the same command again makes the rest.
+    """
+    table = plugin_table("solver", solver, tables(config_file, assignments))
+    part, _, parts = shard.partition("/")
+    if not (part.isdigit() and parts.isdigit()):
+        raise click.BadParameter(f"'{shard}'; expected I/N, as 3/20", param_hint="--shard")
+    from ..execution.shards import SHARD_SIZE, solve_cases
+    from ..storage import netcdf
+
+    dataset = netcdf.open(cases, "cases")
+    seed = dataset.attrs.get("seed")
+    complete = solve_cases(
+        dataset,
+        table,
+        output,
+        workers=workers or default_workers(),
+        scheduler=scheduler,
+        shard=(int(part), int(parts)),
+        shard_size=shard_size or SHARD_SIZE,
+        seed=None if seed is None else int(seed),
+        compress=compress,
+    )
+    left = "" if complete else " (other shards are still missing)"
+    click.echo(f"{output}: {dataset.sizes['sample']} samples{left}")

@@ -1,0 +1,98 @@
+"""``crystalsim validate``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import OptionError, SchemaError
+from .common import configured, output_option, plugin_table, tables
+
+if TYPE_CHECKING:
+    from ..validation import Result
+
+
+@click.command(
+    "validate",
+    epilog="\b\nExamples:\n  crystalsim validate builtin\n"
+    "  crystalsim validate builtin -o solver.average=arithmetic --cells 64 --cells 128\n"
+    "  crystalsim validate builtin --vary average=harmonic,point,geometric,arithmetic \\\n"
+    "      --output validation    # table.csv and convergence.png",
+)
+@click.argument("solver")
+@configured
+@click.option(
+    "--cells",
+    type=click.IntRange(min=8),
+    multiple=True,
+    help="Cells in each direction; may be repeated [32, 64, 128].",
+)
+@click.option(
+    "--vary",
+    metavar="NAME=VALUE,...",
+    help="Validate once for each of these values of one option of the solver.",
+)
+@output_option("Folder for table.csv and convergence.png.", required=False)
+def command(
+    solver: str,
+    config_file: Path | None,
+    assignments: tuple[str, ...],
+    cells: tuple[int, ...],
+    vary: str | None,
+    output: Path | None,
+) -> None:
+    """Check SOLVER against solutions that do not come from a grid, and laws of physics.
+
+    Accuracy, on every grid: the velocity around discs as viscous as the magma against a Fourier
+    series, around a viscous disc in pure shear and across a jump of the viscosity against closed
+    forms, and crystals' velocities in six cases against body-fitted finite elements. Laws, on the
+    coarsest grid: mirror symmetry, superposition, balance of forces and of energy, divergence and
+    impermeability. Exit status 1 if a check fails.
+    """
+    given = [(*assignments, *extra) for extra in _variants(vary)]
+    wanted = [plugin_table("solver", solver, tables(config_file, each)) for each in given]
+    from ..registry import build
+    from ..storage.files import make_folder
+    from ..validation import CELLS, table_text, validate_solver
+
+    if output:
+        make_folder(output)
+    results = {}
+    for table, extra in zip(wanted, _variants(vary), strict=True):
+        name = table.pop("plugin")
+        label = extra[0].removeprefix("solver.") if extra else name
+        results[label] = validate_solver(build("solver", name, table), cells or CELLS)
+        click.echo((f"\n{name}, {label}\n" if extra else "") + table_text(results[label]))
+    if output:
+        _write(results, output)
+    if not all(result.passed for found in results.values() for result in found):
+        sys.exit(1)
+
+
+def _variants(vary: str | None) -> list[tuple[str, ...]]:
+    """Assignments of each variant, ``()`` where nothing varies."""
+    if vary is None:
+        return [()]
+    name, _, values = vary.partition("=")
+    if not name or not all(values.split(",")):
+        raise OptionError(f"--vary {vary}: expected NAME=VALUE,... as average=point,harmonic")
+    return [(f"solver.{name.removeprefix('solver.')}={value}",) for value in values.split(",")]
+
+
+def _write(results: dict[str, list[Result]], output: Path) -> None:
+    from ..plotting import save_figure
+    from ..plotting.convergence import plot_convergence
+    from ..validation import save_table
+
+    save_table(results, output / "table.csv")
+    click.echo(f"table: {output / 'table.csv'}")
+    try:
+        figure = plot_convergence(results)
+    except SchemaError as error:
+        click.echo(f"no figure: {error}")
+    else:
+        save_figure(figure, output / "convergence.png")
+        click.echo(f"figure: {output / 'convergence.png'}")

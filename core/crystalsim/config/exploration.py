@@ -1,0 +1,248 @@
+"""Explorations: what to search, and what came of each trial.
+
+An exploration is a TOML file::
+
+    title = "A small U-Net"
+    trials = 20                  # that are finished, over all processes; may be raised later
+    metric = "relative_l2"       # mean over the validation samples
+
+    [run]                        # as for `crystalsim run`
+    model.plugin = "unet"
+
+    [search]
+    "model.learning_rate" = { low = 1e-4, high = 1e-2, log = true }
+    "model.batch_size" = { low = 4, high = 32, step = 4 }   # whole numbers
+    "model.width" = [8, 16, 24]                             # one of these
+    "samples.training" = [200, 800]
+
+All trials are judged on the same validation samples, those of `[run]`; samplers and solvers that
+are searched make the training samples. Light: nothing heavy is imported.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..errors import CrystalsimError, OptionError
+from ..options import merge, read_toml
+from .run import RunConfig, resolve
+
+_SETTINGS = ("title", "trials", "metric", "run", "search")
+_SPAN = ("low", "high", "log", "step")
+
+
+class Span(NamedTuple):
+    """Numbers between two bounds, both included; whole ones if the bounds are.
+
+    Attributes
+    ----------
+    low, high
+        Bounds.
+    log
+        Whether to search evenly in the logarithm.
+    step
+        Distance of the values from each other; None takes any, or all whole numbers.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None
+
+
+class Exploration(NamedTuple):
+    """An exploration, checked.
+
+    Attributes
+    ----------
+    title
+        For people.
+    trials
+        Number to finish.
+    metric
+        Name of a score, whose mean over the validation samples is to be best.
+    run
+        Tables that all trials share, as they stand in the file.
+    search
+        Span, or values to choose from, of each dotted option.
+    """
+
+    title: str
+    trials: int
+    metric: str
+    run: dict[str, Any]
+    search: dict[str, Span | tuple[Any, ...]]
+
+    @property
+    def larger_is_better(self) -> bool:
+        """Whether the best value of the metric is the largest."""
+        return self.metric == "r2" or self.metric.endswith("_rate")
+
+    def config(self, parameters: Mapping[str, Any] | None = None) -> RunConfig:
+        """Configuration of a trial, or of none.
+
+        Raises
+        ------
+        OptionError, PluginError
+            If the options are wrong together.
+        """
+        changes = [nested(key, value) for key, value in (parameters or {}).items()]
+        return resolve(merge(self.run, *changes))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain tables, with all options of `[run]`."""
+        search = {
+            key: {name: v for name, v in value._asdict().items() if v is not None}
+            if isinstance(value, Span)
+            else list(value)
+            for key, value in self.search.items()
+        }
+        return {
+            "title": self.title,
+            "trials": self.trials,
+            "metric": self.metric,
+            "run": self.config().as_dict(),
+            "search": search,
+        }
+
+
+class Outcome(NamedTuple):
+    """What came of a trial.
+
+    Attributes
+    ----------
+    number
+        Of the trial, from 0.
+    state
+        ``"complete"``, ``"pruned"`` (ended early), ``"failed"``, ``"interrupted"`` (another trial
+        goes on with it), ``"running"`` or ``"waiting"``.
+    value
+        The metric, or of a trial that was pruned the last error while training; None without any.
+    seconds
+        How long it took.
+    epochs
+        Finished epochs of training.
+    parameters
+        What was tried, by dotted option.
+    error
+        Why it failed.
+    """
+
+    number: int
+    state: str
+    value: float | None
+    seconds: float | None
+    epochs: int
+    parameters: dict[str, Any]
+    error: str = ""
+
+
+def read_exploration(path: Path) -> Exploration:
+    """Read an exploration and check every bound against the plugins' options.
+
+    Raises
+    ------
+    OptionError, PluginError
+        If something is unknown, missing or wrong.
+    """
+    table = read_toml(path)
+    if unknown := [key for key in table if key not in _SETTINGS]:
+        known = ", ".join(_SETTINGS)
+        raise OptionError(f"{path}: unknown setting '{unknown[0]}' (known: {known})")
+    trials, metric = table.get("trials", 20), table.get("metric", "relative_l2")
+    if not isinstance(trials, int) or isinstance(trials, bool) or trials < 1:
+        raise OptionError(f"{path}: trials = {trials!r}; expected a whole number from 1")
+    if not isinstance(metric, str) or not metric:
+        raise OptionError(f"{path}: metric = {metric!r}; expected the name of a score")
+    for key in ("run", "search"):
+        if not isinstance(table.get(key, {}), Mapping):
+            raise OptionError(f"{path}: {key} = {table[key]!r}; expected a table")
+    search = {}
+    for key, value in _flat(table.get("search", {})):
+        try:
+            search[key] = _dimension(key, value)
+        except OptionError as error:
+            raise OptionError(f"{path}: {error}") from None
+    if not search:
+        raise OptionError(f"{path}: expected at least one option in the table [search]")
+    title = str(table.get("title", path.stem))
+    exploration = Exploration(title, trials, metric, dict(table.get("run", {})), search)
+    exploration.config()
+    for key, dimension in search.items():
+        for value in dimension[:2] if isinstance(dimension, Span) else dimension:
+            try:
+                exploration.config({key: value})
+            except CrystalsimError as error:
+                raise type(error)(f"{path}: search of {key}: {error}") from None
+    return exploration
+
+
+def nested(key: str, value: Any) -> dict[str, Any]:
+    """Turn a dotted option into tables."""
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    assert isinstance(value, dict)
+    return value
+
+
+def label(value: Any) -> str | int | float | bool:
+    """Turn a value to choose into one that a database holds: lists become JSON."""
+    return value if isinstance(value, (str, int, float, bool)) else json.dumps(value)
+
+
+def best_outcome(exploration: Exploration, outcomes: Sequence[Outcome]) -> Outcome | None:
+    """Best of the complete trials; None where there is none."""
+    sign = -1 if exploration.larger_is_better else 1
+    found = [o for o in outcomes if o.state == "complete" and o.value is not None]
+    return min(found, key=lambda o: sign * (o.value or 0.0), default=None)
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted options, whether the file quotes them or not."""
+    for key, value in table.items():
+        if isinstance(value, Mapping) and not any(name in value for name in _SPAN):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _dimension(key: str, value: Any) -> Span | tuple[Any, ...]:
+    kind, _, name = key.partition(".")
+    if not name or (kind not in ("sampler", "solver", "model") and key != "samples.training"):
+        # Trials with other validation samples or seeds could not be compared with each other.
+        raise OptionError(
+            f"search of '{key}': expected an option of sampler, solver or model, or "
+            "samples.training"
+        )
+    if isinstance(value, list):
+        if not value:
+            raise OptionError(f"search of '{key}': expected at least one value")
+        return tuple(value)
+    if not isinstance(value, Mapping):
+        raise OptionError(
+            f"search of '{key}' = {value!r}: expected a list, or a table with low and high"
+        )
+    if unknown := [name for name in value if name not in _SPAN]:
+        known = ", ".join(_SPAN)
+        raise OptionError(f"search of '{key}': unknown setting '{unknown[0]}' (known: {known})")
+    for name in ("low", "high", *(["step"] if "step" in value else [])):
+        number = value.get(name)
+        if not isinstance(number, (int, float)) or isinstance(number, bool):
+            raise OptionError(f"search of '{key}': {name} = {number!r}; expected a number")
+    span = Span(**value)
+    if not isinstance(span.log, bool):
+        raise OptionError(f"search of '{key}': log = {span.log!r}; expected true or false")
+    if not span.low < span.high < float("inf"):
+        raise OptionError(
+            f"search of '{key}': low = {span.low!r}, high = {span.high!r}; expected low < high"
+        )
+    if span.log and (span.low <= 0 or span.step is not None):
+        raise OptionError(f"search of '{key}': log needs low > 0, and takes no step")
+    whole = isinstance(span.low, int) and isinstance(span.high, int)
+    if span.step is not None and (span.step <= 0 or (whole and not isinstance(span.step, int))):
+        kind = "whole number from 1" if whole else "number above 0"
+        raise OptionError(f"search of '{key}': step = {span.step!r}; expected a {kind}")
+    return span

@@ -1,0 +1,80 @@
+"""Scenes of all samples of a dataset, with media that are given on the grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from ..scene.case import Case
+from ..scene.grid import Grid
+from ..scene.painting import Average, Scene, rasterise
+from ..scene.shapes import Array, case_discs
+from .cases import iterate_cases
+from .schema import GIVEN_FIELDS
+
+
+def scenes(
+    cases: xr.Dataset, grid: Grid, average: Average = "harmonic", *, periodic: bool = False
+) -> Iterator[tuple[Case, Scene]]:
+    """Paint all samples, with media that are given on the grid in place of the crystals'.
+
+    Parameters
+    ----------
+    cases
+        Dataset of kind ``"cases"``. If it has `viscosity` on cells, that is the viscosity; around
+        corners it is `viscosity_corner` or the harmonic mean of the cells there. If it has
+        `density` on cells, that is the density; around horizontal faces it is `density_face` or
+        the mean of the cells above and below. What is absent comes from the crystals.
+    grid
+        Grid of the cases.
+    average, periodic
+        See `rasterise`.
+    """
+    given = {name: cases[name].values for name in GIVEN_FIELDS if name in cases.variables}
+    for i, case in enumerate(iterate_cases(cases)):
+        scene = rasterise(case, grid, average, periodic=periodic)
+        if "viscosity" in given:
+            cell = given["viscosity"][i].astype(np.float64)
+            scene = scene._replace(
+                viscosity_cell=cell, viscosity_corner=_around_corners(cell, periodic)
+            )
+        if "viscosity_corner" in given:
+            corner = given["viscosity_corner"][i].astype(np.float64)
+            scene = scene._replace(viscosity_corner=corner)
+        if "density" in given:
+            cell = np.pad(given["density"][i].astype(np.float64), ((1, 1), (0, 0)), mode="edge")
+            face = 0.5 * (cell[1:] + cell[:-1])
+            scene = scene._replace(density_face=face - case.matrix_density)
+        if "density_face" in given:
+            face = given["density_face"][i].astype(np.float64)
+            scene = scene._replace(density_face=face - case.matrix_density)
+        yield case, scene
+
+
+def _around_corners(cell: Array, periodic: bool) -> Array:
+    """Harmonic mean of the cells around each corner; on a wall, of those inside."""
+    fluidity = np.pad(1.0 / cell, ((1, 1), (0, 0)), mode="edge")
+    fluidity = np.pad(fluidity, ((0, 0), (1, 1)), mode="wrap" if periodic else "edge")
+    total = fluidity[1:, 1:] + fluidity[1:, :-1] + fluidity[:-1, 1:] + fluidity[:-1, :-1]
+    return np.divide(4.0, total, out=np.full(total.shape, np.inf), where=total > 0)
+
+
+def paint(cases: xr.Dataset) -> tuple[Array, NDArray[np.int16]]:
+    """Area fraction of crystals and phase of all samples.
+
+    Returns
+    -------
+    fraction, phase
+        On (sample, z, x); see `Scene`.
+    """
+    grid = Grid.from_dataset(cases)
+    shape = (cases.sizes["sample"], grid.nz, grid.nx)
+    fraction, phase = np.zeros(shape), np.zeros(shape, dtype=np.int16)
+    for i, case in enumerate(iterate_cases(cases)):
+        for k, disc in enumerate(case_discs(case, grid), start=1):
+            fraction[i][disc.cells] += disc.cell
+            phase[i][disc.cells][disc.cell >= 0.5] = k
+    return np.minimum(fraction, 1.0), phase

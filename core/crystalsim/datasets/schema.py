@@ -1,0 +1,306 @@
+"""The datasets that crystalsim exchanges: the one table of variables, and `validate`.
+
+All are netCDF datasets in SI units with z upward and ascending. ``crystal`` is padded with NaN up
+to the largest count in the file. Solutions name their walls in the attribute ``walls`` unless these
+are free-slip (`crystalsim.datasets.solutions.walls`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from ..errors import SchemaError
+from ..scene.grid import Grid
+
+
+class Variable(NamedTuple):
+    """One row of the schema.
+
+    Attributes
+    ----------
+    dims
+        Dimension names, in order.
+    units
+        The only accepted value of the attribute ``units``.
+    long_name
+        For axes and legends.
+    kinds
+        Kinds of dataset that must have it.
+    sign
+        ``"positive"``, ``"nonnegative"``, ``"positive or infinite"`` or ``""``.
+    """
+
+    dims: tuple[str, ...]
+    units: str
+    long_name: str
+    kinds: tuple[str, ...] = ()
+    sign: str = ""
+
+
+KINDS = ("cases", "solutions", "scores")
+_BOTH = ("cases", "solutions")
+_CRYSTAL = ("sample", "crystal")
+
+VARIABLES: dict[str, Variable] = {
+    "crystal_x": Variable(_CRYSTAL, "m", "horizontal position of the crystal's centre", _BOTH),
+    "crystal_z": Variable(_CRYSTAL, "m", "vertical position of the crystal's centre", _BOTH),
+    "crystal_radius": Variable(_CRYSTAL, "m", "radius of the crystal", _BOTH, "positive"),
+    "crystal_density": Variable(_CRYSTAL, "kg m-3", "density of the crystal", _BOTH, "positive"),
+    "crystal_viscosity": Variable(
+        _CRYSTAL, "Pa s", "viscosity of the crystal", _BOTH, "positive or infinite"
+    ),
+    "crystal_count": Variable(("sample",), "1", "number of crystals", _BOTH, "nonnegative"),
+    "matrix_density": Variable(("sample",), "kg m-3", "density of the magma", _BOTH, "positive"),
+    "matrix_viscosity": Variable(("sample",), "Pa s", "viscosity of the magma", _BOTH, "positive"),
+    "gravity": Variable(
+        ("sample",), "m s-2", "acceleration of gravity, downward", _BOTH, "nonnegative"
+    ),
+    "viscosity": Variable(
+        ("sample", "z", "x"),
+        "Pa s",
+        "viscosity, given instead of the crystals'",
+        (),
+        "positive or infinite",
+    ),
+    "viscosity_corner": Variable(
+        ("sample", "z_face", "x_face"),
+        "Pa s",
+        "viscosity around corners, where not the mean",
+        (),
+        "positive or infinite",
+    ),
+    "density": Variable(
+        ("sample", "z", "x"), "kg m-3", "density, given instead of the crystals'", (), "positive"
+    ),
+    "density_face": Variable(
+        ("sample", "z_face", "x"),
+        "kg m-3",
+        "density around horizontal faces, where not the mean",
+        (),
+        "positive",
+    ),
+    "crystal_fraction": Variable(
+        ("sample", "z", "x"), "1", "area fraction of crystals", ("solutions",), "nonnegative"
+    ),
+    "phase": Variable(
+        ("sample", "z", "x"),
+        "1",
+        "crystal that fills most of the cell from 1, 0 for magma",
+        ("solutions",),
+        "nonnegative",
+    ),
+    "velocity_x": Variable(
+        ("sample", "z", "x_face"), "m s-1", "horizontal velocity", ("solutions",)
+    ),
+    "velocity_z": Variable(
+        ("sample", "z_face", "x"), "m s-1", "vertical velocity, upward", ("solutions",)
+    ),
+    "pressure": Variable(("sample", "z", "x"), "Pa", "dynamic pressure of zero mean"),
+    "stream_function": Variable(
+        ("sample", "z_face", "x_face"),
+        "m2 s-1",
+        "stream function (velocity_x = d/dz, velocity_z = -d/dx)",
+    ),
+    "viscosity_node": Variable(
+        ("sample", "z_face", "x_face"), "Pa s", "viscosity on corners that the solver used"
+    ),
+    "density_node": Variable(
+        ("sample", "z_face", "x_face"), "kg m-3", "density on corners that the solver used"
+    ),
+    "converged": Variable(("sample",), "1", "whether the solver met its tolerance", ("solutions",)),
+    "extra_stress_xx": Variable(
+        ("sample", "z", "x"), "Pa", "extra stress of the crystals, xx and minus zz"
+    ),
+    "extra_stress_xz": Variable(
+        ("sample", "z_face", "x_face"), "Pa", "extra shear stress of the crystals"
+    ),
+    "residual": Variable(("sample",), "1", "relative residual", (), "nonnegative"),
+    "iterations": Variable(("sample",), "1", "iterations of the solver", (), "nonnegative"),
+    "wall_time": Variable(("sample",), "s", "time for the sample", (), "nonnegative"),
+}
+
+
+GIVEN_FIELDS = ("viscosity", "viscosity_corner", "density", "density_face")
+"""Optional variables of cases: media that no crystals describe; see `scene.scenes`."""
+
+INPUTS = (*(n for n, variable in VARIABLES.items() if "cases" in variable.kinds), *GIVEN_FIELDS)
+"""Everything that decides the flow; solvers hand it on."""
+
+
+def attributes(name: str) -> dict[str, str]:
+    """Return the attributes ``units`` and ``long_name`` of a variable of the schema."""
+    variable = VARIABLES[name]
+    return {"units": variable.units, "long_name": variable.long_name}
+
+
+def validate(dataset: xr.Dataset, kind: str) -> xr.Dataset:
+    """Check a dataset against the schema of its kind.
+
+    Parameters
+    ----------
+    dataset
+        Any dataset.
+    kind
+        ``"cases"``, ``"solutions"`` or ``"scores"``.
+
+    Returns
+    -------
+    xarray.Dataset
+        The same object.
+
+    Raises
+    ------
+    SchemaError
+        With all violations at once, each naming the variable, what it holds and what was expected.
+    """
+    if kind not in KINDS:
+        raise SchemaError(f"unknown kind of dataset '{kind}'; known: {', '.join(KINDS)}")
+    if kind == "scores":
+        violations = _score_violations(dataset)
+    else:
+        violations = _structure_violations(dataset, kind)
+        if not violations:
+            violations = _crystal_violations(dataset)
+    if violations:
+        shown = violations[:8]
+        if len(violations) > len(shown):
+            shown.append(f"and {len(violations) - len(shown)} more")
+        raise SchemaError(f"not a valid dataset of kind '{kind}': " + "; ".join(shown))
+    return dataset
+
+
+def _structure_violations(dataset: xr.Dataset, kind: str) -> list[str]:
+    found = []
+    try:
+        Grid.from_dataset(dataset)
+    except SchemaError as error:
+        found.append(str(error))
+    for name, variable in VARIABLES.items():
+        if name not in dataset.variables:
+            if kind in variable.kinds:
+                found.append(
+                    f"variable '{name}' [{variable.units}] on ({', '.join(variable.dims)}) "
+                    "is missing"
+                )
+            continue
+        array = dataset[name]
+        if array.dims != variable.dims:
+            found.append(
+                f"variable '{name}' is on ({', '.join(map(str, array.dims))}); "
+                f"expected ({', '.join(variable.dims)})"
+            )
+            continue
+        units = array.attrs.get("units", "1" if variable.units == "1" else None)
+        if units != variable.units:
+            found.append(f"variable '{name}' has units {units!r}; expected '{variable.units}'")
+        if array.dtype.kind not in "biuf":
+            found.append(f"variable '{name}' is of type {array.dtype}; expected numbers")
+    return found
+
+
+def _crystal_violations(dataset: xr.Dataset) -> list[str]:
+    """Find impossible crystals: padding, signs, outside the walls, overlaps."""
+    found = []
+    counts = dataset["crystal_count"].values
+    present = np.arange(dataset.sizes["crystal"]) < counts[:, None]
+    if counts.size and counts.max() > dataset.sizes["crystal"]:
+        return [
+            f"crystal_count is up to {counts.max()} but there are "
+            f"{dataset.sizes['crystal']} crystals at most"
+        ]
+    for name in INPUTS:
+        if name not in dataset.variables:
+            continue
+        variable, values = VARIABLES[name], dataset[name].values
+        padded = variable.dims == _CRYSTAL
+        rigid = variable.sign.endswith("infinite")
+        bad = (np.isnan(values) if rigid else ~np.isfinite(values)) & (present if padded else True)
+        if variable.sign.startswith("positive"):
+            bad |= values <= 0
+        elif variable.sign == "nonnegative":
+            bad |= values < 0
+        for where in np.argwhere(bad)[:3]:
+            found.append(
+                f"sample {_id(dataset, where[0])}{_crystal(where) if padded else ''}: {name} = "
+                f"{values[tuple(where)]:g} {variable.units}; expected a "
+                f"{variable.sign or 'finite'} number"
+            )
+        if padded and np.isfinite(values[~present]).any():
+            found.append(f"{name} has values beyond crystal_count; expected NaN there")
+    if found:
+        return found
+    grid = Grid.from_dataset(dataset)
+    x, z = dataset["crystal_x"].values, dataset["crystal_z"].values
+    radius = dataset["crystal_radius"].values
+    # A crystal may touch a wall up to rounding.
+    slack = 1e-9 * max(grid.width, grid.height)
+    outside = (x - radius < grid.x_min - slack) | (x + radius > grid.x_max + slack)
+    outside |= (z - radius < grid.z_min - slack) | (z + radius > grid.z_max + slack)
+    for where in np.argwhere(outside)[:3]:
+        i = tuple(where)
+        found.append(
+            f"sample {_id(dataset, where[0])}{_crystal(where)} at ({x[i]:g}, {z[i]:g}) m with "
+            f"radius {radius[i]:g} m reaches outside the domain [{grid.x_min:g}, {grid.x_max:g}] "
+            f"x [{grid.z_min:g}, {grid.z_max:g}] m"
+        )
+    for sample, first, second, gap in overlaps(x, z, radius, slack)[:3]:
+        found.append(
+            f"sample {_id(dataset, sample)}: crystals {first} and {second} overlap by {-gap:g} m"
+        )
+    return found
+
+
+def overlaps(
+    x: NDArray[np.float64],
+    z: NDArray[np.float64],
+    radius: NDArray[np.float64],
+    slack: float = 0.0,
+) -> list[tuple[int, int, int, float]]:
+    """Find overlapping pairs.
+
+    Parameters
+    ----------
+    x, z, radius
+        (sample, crystal) [m], NaN-padded.
+    slack
+        Overlap to let pass [m].
+
+    Returns
+    -------
+    list of (sample, first, second, gap)
+        With the negative gap between the surfaces [m].
+    """
+    found = []
+    for i in range(x.shape[0]):
+        gap = np.hypot(x[i, :, None] - x[i], z[i, :, None] - z[i])
+        gap -= radius[i, :, None] + radius[i]
+        first, second = np.nonzero(np.triu(gap < -slack, k=1))
+        found += [(i, int(a), int(b), float(gap[a, b])) for a, b in zip(first, second, strict=True)]
+    return found
+
+
+def _score_violations(dataset: xr.Dataset) -> list[str]:
+    found = []
+    for name, array in dataset.data_vars.items():
+        known = array.dims[:1] == ("sample",) and len(array.dims) < 3
+        if not known or any(d != "crystal" and d not in dataset.coords for d in array.dims[1:]):
+            found.append(
+                f"score '{name}' is on {array.dims}; expected (sample[, crystal]), or a second "
+                "dimension with a coordinate"
+            )
+        for attribute in ("long_name", "units", "description"):
+            if not array.attrs.get(attribute):
+                found.append(f"score '{name}' has no attribute '{attribute}'")
+    return found
+
+
+def _id(dataset: xr.Dataset, position: Any) -> Any:
+    return dataset["sample"].values[position] if "sample" in dataset.coords else position
+
+
+def _crystal(where: Any) -> str:
+    return f" crystal {where[1]}" if len(where) > 1 else ""

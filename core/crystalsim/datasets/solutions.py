@@ -1,0 +1,76 @@
+"""Solutions: the dataset that a solver or model returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike
+
+from ..errors import UnsupportedError
+from . import schema
+from .cases import cases_only
+from .scenes import paint
+
+
+def make_solutions(
+    cases: xr.Dataset,
+    fields: Mapping[str, ArrayLike],
+    *,
+    attributes: Mapping[str, Any] | None = None,
+) -> xr.Dataset:
+    """Add fields to cases: the dataset that a solver or model returns.
+
+    Parameters
+    ----------
+    cases
+        Dataset of kind ``"cases"`` (or ``"solutions"``, whose fields are dropped).
+    fields
+        Arrays by the names of `schema.VARIABLES`, in SI units. `crystal_fraction` and `phase` are
+        painted from the cases, and `converged` is true, where they are not given.
+    attributes
+        Added to those of the cases, but for `walls`: solutions that do not name theirs have free
+        slip, see `walls`.
+    """
+    made = cases_only(cases)
+    given = dict(fields)
+    if "crystal_fraction" not in given or "phase" not in given:
+        fraction, phase = paint(cases)
+        given = {"crystal_fraction": fraction, "phase": phase, **given}
+    given.setdefault("converged", np.ones(cases.sizes["sample"], dtype=bool))
+    ordered = sorted(given, key=list(schema.VARIABLES).index)
+    made = made.assign(
+        {n: (schema.VARIABLES[n].dims, given[n], schema.attributes(n)) for n in ordered}
+    )
+    kept = {name: value for name, value in cases.attrs.items() if name != "walls"}
+    made.attrs = {**kept, **(attributes or {})}
+    return made
+
+
+def walls(solutions: xr.Dataset) -> str:
+    """Walls of solutions: their attribute `walls`, ``"free_slip"`` where there is none.
+
+    `crystalsim.stokes.walls` says what the names mean.
+    """
+    return str(solutions.attrs.get("walls", "free_slip"))
+
+
+def require_free_slip(solutions: xr.Dataset, what: str) -> None:
+    """Refuse solutions with other walls.
+
+    Parameters
+    ----------
+    solutions
+        Dataset of kind ``"solutions"``.
+    what
+        Who refuses, for the message.
+
+    Raises
+    ------
+    UnsupportedError
+        If walls are not free-slip.
+    """
+    if (found := walls(solutions)) != "free_slip":
+        raise UnsupportedError(f"{what}: solutions have walls = '{found}'; expected 'free_slip'")

@@ -1,0 +1,88 @@
+"""How each crystal moves: means of the staggered velocity over its exact area."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from ..datasets.cases import iterate_cases
+from ..scene.grid import Grid
+from ..scene.shapes import Disc, disc_fractions
+
+Array = NDArray[np.float64]
+
+_ATTRIBUTES = {
+    "crystal_velocity_x": ("m s-1", "horizontal velocity of the crystal"),
+    "crystal_velocity_z": ("m s-1", "vertical velocity of the crystal, upward"),
+    "crystal_angular_velocity": ("s-1", "angular velocity of the crystal, from x to z"),
+}
+
+
+def crystal_motion(solutions: xr.Dataset) -> xr.Dataset:
+    """Mean velocity and angular velocity of every crystal.
+
+    Each component is averaged with the crystal's area in the control volumes of its faces. The
+    angular velocity is that of the rigid motion with the same angular momentum,
+    ``int (x v_z - z v_x) / int (x**2 + z**2)`` about the centre.
+
+    Cut faces move partly with the magma, so that exact face averages give a crystal's velocity to
+    first order in the cell size only: within 0.09 % of the sample's largest crystal speed at
+    256 x 256 and 1.4 % at 64 x 64 cells for the finite-element references (radii 40-100 m in a
+    domain of 2 km). Two solutions on one grid share that error.
+
+    Parameters
+    ----------
+    solutions
+        Dataset with the crystals, `velocity_x` and `velocity_z`.
+
+    Returns
+    -------
+    xarray.Dataset
+        `crystal_velocity_x`, `crystal_velocity_z` [m s-1] and `crystal_angular_velocity` [s-1] on
+        (sample, crystal), NaN beyond `crystal_count`, which is a coordinate.
+    """
+    grid = Grid.from_dataset(solutions)
+    cell_x, cell_z = grid.x, grid.z
+    found = np.full((3, solutions.sizes["sample"], solutions.sizes["crystal"]), np.nan)
+    fields = [solutions.variables[name] for name in ("velocity_x", "velocity_z")]
+    for i, case in enumerate(iterate_cases(solutions)):
+        # One sample at a time, so that a large lazy dataset need not fit into memory.
+        velocity_x, velocity_z = (field[i].values for field in fields)
+        for k, (x, z, radius) in enumerate(zip(case.x, case.z, case.radius, strict=True)):
+            disc = disc_fractions(float(x), float(z), float(radius), grid)
+            found[:, i, k] = _rigid_motion(
+                disc,
+                velocity_x[disc.x_faces],
+                velocity_z[disc.z_faces],
+                cell_x[disc.z_faces[1]] - x,
+                cell_z[disc.x_faces[0], None] - z,
+            )
+    made = solutions[["crystal_count"]].set_coords("crystal_count")
+    return made.assign(
+        {
+            name: (("sample", "crystal"), values, {"units": units, "long_name": long_name})
+            for values, (name, (units, long_name)) in zip(found, _ATTRIBUTES.items(), strict=True)
+        }
+    )
+
+
+def crystal_velocities(solutions: xr.Dataset) -> Array:
+    """Mean velocity of every crystal (component, sample, crystal); see `crystal_motion`."""
+    motion = crystal_motion(solutions)
+    return np.stack([motion["crystal_velocity_x"].values, motion["crystal_velocity_z"].values])
+
+
+def _rigid_motion(
+    disc: Disc, velocity_x: Array, velocity_z: Array, beside: Array, above: Array
+) -> tuple[float, float, float]:
+    """Mean velocity and angular velocity; `beside` and `above` are measured from the centre."""
+    mean_x = (disc.x_face * velocity_x).sum() / disc.x_face.sum()
+    mean_z = (disc.z_face * velocity_z).sum() / disc.z_face.sum()
+    moment_x, moment_z = disc.x_face * above, disc.z_face * beside
+    inertia = (moment_x * above).sum() + (moment_z * beside).sum()
+    # A crystal far smaller than a cell may touch only faces in line with its centre.
+    if inertia == 0:
+        return mean_x, mean_z, 0.0
+    spin = (moment_z * (velocity_z - mean_z)).sum() - (moment_x * (velocity_x - mean_x)).sum()
+    return mean_x, mean_z, spin / inertia

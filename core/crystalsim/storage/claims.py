@@ -1,0 +1,161 @@
+"""What a folder or file belongs to: work that is started again goes on, other work is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from .._version import __version__
+from ..errors import CrystalsimError, StoreError
+from ..registry import registry
+from ..runtime.log import logger
+from . import netcdf
+from .files import CHECKSUMS, create_text, make_folder, remove_stale
+from .provenance import fingerprint
+
+VERSIONS = "versions"
+"""Entry of a manifest that says what made a folder; a difference is told, but is no refusal."""
+
+
+def versions(config: Mapping[str, Any]) -> dict[str, str]:
+    """Versions of crystalsim and of the plugins that a configuration names."""
+    found = {"crystalsim": __version__}
+    for kind, table in config.items():
+        try:
+            entry = registry().lookup(kind, table["plugin"])
+        except (CrystalsimError, KeyError, TypeError):
+            continue
+        found[str(entry.distribution)] = str(entry.version)
+    return found
+
+
+def claim_folder(folder: Path, name: str, described: Mapping[str, Any]) -> None:
+    """Make a folder for some work, or check that it belongs to the same work.
+
+    Several processes may do so at once; one of them writes the description. Files that were left
+    half-written by killed processes are removed.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+    name
+        Of the JSON file in it that describes the work.
+    described
+        Everything that decides the results, and `VERSIONS`.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds other work (the message names what differs) or other files.
+    """
+    make_folder(folder)
+    path = folder / name
+    if not path.is_file():
+        strange = [p for p in folder.iterdir() if not p.name.startswith(".") and p != path]
+        if strange and not path.is_file():
+            raise StoreError(f"{folder}: a folder that is not empty and holds no {name}")
+        create_text(path, json.dumps(described, indent=1))
+    compare(folder, _read(path), described)
+    remove_stale(folder)
+    remove_stale(folder / CHECKSUMS)
+
+
+def compare(place: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Check that what stands in a place was made by the same work.
+
+    Raises
+    ------
+    StoreError
+        If not; the message names what differs.
+    """
+    before, now = ({k: v for k, v in d.items() if k != VERSIONS} for d in (old, new))
+    if changed := differences(before, now):
+        raise StoreError(
+            f"{place} holds results of other work ({'; '.join(changed)}); choose another"
+        )
+    if VERSIONS in old and (changed := differences(old[VERSIONS], new.get(VERSIONS, {}))):
+        logger.warning("%s was begun by other versions (%s)", place, "; ".join(changed))
+
+
+def is_made(
+    path: Path,
+    attributes: Mapping[str, Any],
+    *,
+    cases: xr.Dataset | None = None,
+    samples: int | None = None,
+) -> bool:
+    """Whether a file is there, whole, and of the same configuration.
+
+    Parameters
+    ----------
+    path
+        Of the file.
+    attributes
+        Provenance that it would get; see `store.provenance`.
+    cases
+        What it was made from, if that has to be the same.
+    samples
+        How many samples it has to have.
+
+    Returns
+    -------
+    bool
+        False if there is none, or, with a warning, if it is damaged.
+
+    Raises
+    ------
+    StoreError
+        If it is of another configuration; the message names what differs.
+    """
+    from ..datasets.cases import cases_only
+
+    if not path.is_file():
+        return False
+    try:
+        found = netcdf.read_file(path)
+    except StoreError as error:
+        logger.warning("%s; making it again", error)
+        return False
+    try:
+        old = {"config": json.loads(found.attrs["crystalsim_config"])}
+    except (KeyError, ValueError, TypeError):
+        raise StoreError(f"{path}: a file that crystalsim did not make; choose another") from None
+    new: dict[str, Any] = {"config": json.loads(attributes["crystalsim_config"])}
+    for name in ("seed", "reference", "prediction"):
+        if name in attributes:
+            before = found.attrs.get(name)
+            old[name] = before.item() if isinstance(before, np.generic) else before
+            new[name] = attributes[name]
+    if samples is not None:
+        old["samples"], new["samples"] = found.sizes.get("sample"), samples
+    if cases is not None:
+        old["cases"] = fingerprint(cases_only(found))
+        new["cases"] = fingerprint(cases_only(cases))
+    compare(path, old, new)
+    return True
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return dict(found)
+    except (OSError, ValueError, TypeError) as error:
+        raise StoreError(f"{path}: damaged: {error}") from None
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Name what changed between two configurations, as ``key: old -> new``."""
+    found = []
+    for key in [*old, *(k for k in new if k not in old)]:
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            found += differences(before, after, f"{prefix}{key}.")
+        elif before != after:
+            found.append(f"{prefix}{key}: {before!r} -> {after!r}")
+    return found

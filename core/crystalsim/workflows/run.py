@@ -1,0 +1,269 @@
+"""The stages of a run, and all of them at once.
+
+Each stage reads and writes files, so that it can be run alone; `run` calls the same functions. A
+run folder belongs to one configuration, so that a file that is there is right: a second call makes
+only what is missing.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from ..config.run import RunConfig
+from ..errors import SchemaError, StoreError
+from ..evaluation.scores import score
+from ..evaluation.tables import Row, prototype_row, reference_row, row, save_table, table_text
+from ..execution.shards import predict_cases, solve_cases
+from ..options import read_toml, to_toml
+from ..registry import build, registry, split_plugin
+from ..runtime.log import log_file, logger
+from ..storage import netcdf
+from ..storage.claims import differences
+from ..storage.files import make_folder, write_text
+from ..storage.models import MODEL, load_model
+from ..storage.provenance import provenance
+from .training import train_model, usable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SPLITS = ("training", "validation", "test")
+
+
+def draw_cases(sampler: Mapping[str, Any], count: int | None, seed: int) -> xr.Dataset:
+    """Draw cases and say in their attributes how."""
+    cases = build("sampler", *split_plugin("sampler", sampler)).sample(count, seed=seed)
+    attributes = provenance({"sampler": dict(sampler)}, seed)
+    return cases.assign_attrs({**cases.attrs, **attributes})
+
+
+def split_seeds(seed: int) -> dict[str, int]:
+    """Independent seeds of the splits: words of the run's seed sequence.
+
+    Training, validation and test samples come from streams that share nothing.
+    """
+    words = np.random.SeedSequence(seed).generate_state(len(SPLITS), np.uint32)
+    return {split: int(word) for split, word in zip(SPLITS, words, strict=True)}
+
+
+def run(config: RunConfig, folder: Path, *, workers: int = 1) -> str:
+    """Do everything: sample, solve, train, predict, evaluate, draw.
+
+    Parameters
+    ----------
+    config
+        What to do.
+    folder
+        Where everything goes; one that holds the same configuration is continued.
+    workers
+        Processes of the solver.
+
+    Returns
+    -------
+    str
+        The table of results.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds another configuration; the message names what differs.
+    """
+    _claim(config, folder)
+    summary = folder / "summary.txt"  # written last
+    if summary.is_file():
+        logger.info("%s is complete; remove %s to do again what is missing", folder, summary)
+        return summary.read_text(encoding="utf-8").rstrip()
+    with log_file(folder / "run.log"):
+        logger.info("run folder: %s", folder)
+        registry().broadcast("crystalsim_run_started", run=folder, config=config.as_dict())
+        solutions = _solutions(config, folder, workers)
+        model_folder = folder / "model"
+        if not (model_folder / MODEL).is_file():
+            train_model(
+                config.model,
+                netcdf.open_parts(solutions["training"], "solutions"),
+                netcdf.open_parts(solutions["validation"], "solutions"),
+                model_folder,
+                seed=config.seed,
+                run=folder,
+            )
+        history = netcdf.read_file(model_folder / "history.nc")
+        test = usable(netcdf.open(solutions["test"]))
+        results = {
+            name: _results(config, folder, name, source, test)
+            for name, source in _contestants(config, model_folder).items()
+        }
+        return _report(config, folder, test, history, results)
+
+
+def _claim(config: RunConfig, folder: Path) -> None:
+    path = folder / "config.toml"
+    if path.is_file():
+        changed = differences(read_toml(path), config.as_dict())
+        if changed:
+            raise StoreError(
+                f"{folder} holds a run of another configuration ({'; '.join(changed)}); choose "
+                "another --output"
+            )
+        return
+    make_folder(folder)
+    if any(folder.iterdir()):
+        raise StoreError(f"{folder}: a folder that is not empty and holds no run")
+    write_text(path, to_toml(config.as_dict()))
+
+
+def _solutions(config: RunConfig, folder: Path, workers: int) -> dict[str, Path]:
+    """Cases and solutions of all splits; gives the folders of the solutions."""
+    seeds, made = split_seeds(config.seed), {}
+    for split in SPLITS:
+        path, made[split] = folder / "cases" / f"{split}.nc", folder / "solutions" / split
+        if not path.is_file():
+            cases = draw_cases(config.sampler, getattr(config.samples, split), seeds[split])
+            netcdf.save(cases, path)
+        logger.info("%s samples", split)
+        cases = netcdf.open(path, "cases")
+        solve_cases(
+            cases,
+            config.solver,
+            made[split],
+            workers=workers,
+            seed=seeds[split],
+            compress=True,
+        )
+        registry().broadcast(
+            "crystalsim_dataset_ready",
+            run=folder,
+            stage=split,
+            dataset=netcdf.open(made[split]),
+        )
+    return made
+
+
+def _contestants(config: RunConfig, model_folder: Path) -> dict[str, str]:
+    """What to load for each row of the table: the model, then the baselines."""
+    named = {split_plugin("model", config.model)[0]: str(model_folder)}
+    return named | {name: name for name in config.baselines if name not in named}
+
+
+def _results(
+    config: RunConfig, folder: Path, name: str, source: str, test: xr.Dataset
+) -> tuple[xr.Dataset, dict[str, xr.Dataset]]:
+    """Prediction and scores of one model on the test split."""
+    label = name.replace("/", "-")
+    path = folder / "predictions" / f"{label}.nc"
+    if not path.is_file():
+        model, table = load_model(source)
+        predict_cases(test, model, path, config=table, compress=True)
+    prediction = netcdf.open(path)
+    scores = {}
+    for evaluator in config.evaluators:
+        file = folder / "scores" / f"{evaluator.replace('/', '-')}-{label}.nc"
+        if not file.is_file():
+            options = {evaluator: config.evaluator.get(evaluator, {})}
+            found = score(test, prediction, options)
+            if evaluator not in found:
+                continue
+            netcdf.save(found[evaluator], file)
+        scores[evaluator] = netcdf.read_file(file)
+        registry().broadcast(
+            "crystalsim_dataset_ready",
+            run=folder,
+            stage=f"scores/{evaluator}-{label}",
+            dataset=scores[evaluator],
+        )
+    return prediction, scores
+
+
+def _report(
+    config: RunConfig,
+    folder: Path,
+    test: xr.Dataset,
+    history: xr.Dataset,
+    results: dict[str, tuple[xr.Dataset, dict[str, xr.Dataset]]],
+) -> str:
+    """Table and figures."""
+    trained = next(iter(results))
+    rows: list[Row] = [
+        row(name, prediction, scores, history if name == trained else None)
+        for name, (prediction, scores) in results.items()
+    ]
+    quoted = [reference_row(split_plugin("solver", config.solver)[0], test), prototype_row()]
+    save_table([*rows, *quoted], folder / "summary.csv")
+    text = table_text([*rows, *quoted])
+    heading = (
+        f"{test.sizes['sample']} test samples, none seen in training; means, and 95th percentile "
+        "(p95) and worst over samples or crystals"
+    )
+    text = f"{heading}\n\n{text}"
+    _draw(folder / "figures", test, history, results)
+    means = {r.name: r.values for r in rows}
+    registry().broadcast("crystalsim_run_finished", run=folder, results=means)
+    write_text(folder / "summary.txt", text + "\n")
+    return text
+
+
+def _draw(
+    folder: Path,
+    test: xr.Dataset,
+    history: xr.Dataset,
+    results: dict[str, tuple[xr.Dataset, dict[str, xr.Dataset]]],
+) -> None:
+    """Draw the figures that are not there yet."""
+    from .. import plotting
+
+    name, (prediction, scores) = next(iter(results.items()))
+    drawings: dict[str, Callable[[], Figure]] = {}
+    order = plotting.by_error(scores)
+    if order is not None:
+        for label, sample in (("median", order[len(order) // 2]), ("worst", order[-1])):
+            drawings[f"sample_{label}"] = functools.partial(
+                plotting.plot_sample, test, prediction, sample, name=name
+            )
+        error = next(
+            dataset["relative_l2"] for dataset in scores.values() if "relative_l2" in dataset
+        )
+        drawings["gallery"] = functools.partial(
+            plotting.plot_gallery, test, prediction, error, name=name
+        )
+    for metric in ("relative_l2", "crystal_velocity_error"):
+        if found := _having(metric, results):
+            drawings[f"{metric}_by_count"] = functools.partial(
+                plotting.plot_scores_by_count, found, metric
+            )
+    behind: dict[str, tuple[str, Callable[[dict[str, xr.Dataset]], Figure]]] = {
+        "cost": ("early_stopped_error", plotting.plot_cost),
+        "strata": ("local_error", plotting.plot_strata),
+        "spectrum": ("spectral_error", plotting.plot_spectrum),
+        "interaction": ("interaction_reference", plotting.plot_interaction),
+    }
+    for label, (metric, draw_scores) in behind.items():
+        if found := _having(metric, results):
+            drawings[label] = functools.partial(draw_scores, found)
+    if history.sizes.get("epoch"):
+        drawings["history"] = functools.partial(plotting.plot_history, history)
+    for label, draw in drawings.items():
+        path = folder / f"{label}.png"
+        if path.is_file():
+            continue
+        try:
+            plotting.save_figure(draw(), path)
+        except SchemaError as error:
+            logger.info("no figure %s: %s", label, error)
+
+
+def _having(
+    metric: str, results: dict[str, tuple[xr.Dataset, dict[str, xr.Dataset]]]
+) -> dict[str, xr.Dataset]:
+    """Scores dataset of each model that has a finite value of the metric."""
+    return {
+        label: dataset
+        for label, (_, scores) in results.items()
+        for dataset in scores.values()
+        if metric in dataset and np.isfinite(dataset[metric].values).any()
+    }

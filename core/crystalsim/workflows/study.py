@@ -1,0 +1,124 @@
+"""Studies: train once or several times, then test on many kinds of samples.
+
+A study is a TOML file::
+
+    title = "One to fifteen crystals"
+    test_samples = 50
+
+    [run]                        # as for `crystalsim run`
+    sampler.count = [1, 10]
+
+    [variants.small]             # optional: runs that differ from [run]
+    samples.training = 200
+
+    [tests."15 crystals"]        # options of the sampler that differ from the run's
+    count = 15
+
+Each variant is a run in a folder of its own; each test is drawn and solved once, and predicted by
+the models and baselines of all variants. What is there is not made again.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ..config.run import QUICK_EVALUATORS, RunConfig
+from ..config.study import Study
+from ..evaluation.studies import METRICS, Entry
+from ..execution.shards import predict_cases, solve_cases
+from ..registry import split_plugin
+from ..runtime.log import logger
+from ..storage import netcdf
+from ..storage.files import make_folder, write_text
+from ..storage.models import load_model
+from . import run as pipeline
+from .training import usable
+
+
+def run_study(study: Study, folder: Path, *, workers: int = 1) -> list[Entry]:
+    """Make what is missing and score everything.
+
+    Parameters
+    ----------
+    study
+        What to do.
+    folder
+        Where everything goes.
+    workers
+        Processes of the solver.
+    """
+    models: dict[str, str] = {}
+    for name, config in study.variants.items():
+        run_folder = folder / "runs" / (_file_name(name) or "run")
+        pipeline.run(config, run_folder, workers=workers)
+        plugin = split_plugin("model", config.model)[0]
+        models[f"{plugin}, {name}" if name else plugin] = str(run_folder / "model")
+        models.update({baseline: baseline for baseline in config.baselines})
+    first = next(iter(study.variants.values()))
+    entries = []
+    for number, (name, sampler) in enumerate(study.tests.items()):
+        logger.info("test: %s", name)
+        truth = _truth(study, folder / "tests" / _file_name(name), sampler, first, number, workers)
+        for label, source in models.items():
+            path = folder / "tests" / _file_name(name) / f"{_file_name(label)}.nc"
+            if not path.is_file():
+                model, table = load_model(source)
+                predict_cases(truth, model, path, config=table, compress=True)
+            quick = {n: first.evaluator.get(n, {}) for n in QUICK_EVALUATORS}
+            found = pipeline.score(truth, netcdf.open(path), quick)
+            entries.append(Entry(label, name, _errors(found)))
+    write_text(folder / "study.csv", _as_csv(entries))
+    return entries
+
+
+def _truth(
+    study: Study,
+    folder: Path,
+    sampler: Mapping[str, Any],
+    config: RunConfig,
+    number: int,
+    workers: int,
+) -> xr.Dataset:
+    """Solutions of a test; drawn from a stream that no run shares."""
+    seed = int(np.random.SeedSequence(config.seed, spawn_key=(1000 + number,)).generate_state(1)[0])
+    path = folder / "cases.nc"
+    if not path.is_file():
+        make_folder(folder)
+        netcdf.save(pipeline.draw_cases(sampler, study.test_samples, seed), path)
+    cases = netcdf.open(path, "cases")
+    solve_cases(cases, config.solver, folder / "solutions", workers=workers, seed=seed)
+    return usable(netcdf.open(folder / "solutions"))
+
+
+def _errors(scores: Mapping[str, xr.Dataset]) -> dict[str, tuple[float, float, float]]:
+    found = {}
+    for dataset in scores.values():
+        for metric in METRICS:
+            if metric in dataset:
+                values = dataset[metric].values
+                values = values[np.isfinite(values)]
+                tail = float(np.percentile(values, 95)), float(values.max())
+                found[metric] = (float(values.mean()), *tail)
+    return found
+
+
+def _as_csv(entries: list[Entry]) -> str:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["model", "test", "metric", "mean", "p95", "worst"])
+    for entry in entries:
+        for metric, values in entry.errors.items():
+            writer.writerow([entry.label, entry.test, metric, *values])
+    return buffer.getvalue()
+
+
+def _file_name(name: str) -> str:
+    """Turn a name for people into one for files."""
+    return "".join(c if c.isalnum() or c in ".-" else "_" for c in name).strip("._")

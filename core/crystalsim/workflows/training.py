@@ -1,0 +1,165 @@
+"""Training from solutions: what is fit to train on, and the model's folder."""
+
+from __future__ import annotations
+
+import functools
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ..contracts import OnEpoch
+from ..datasets.cases import cases_only
+from ..errors import StoreError
+from ..registry import build, registry, split_plugin
+from ..runtime.log import logger
+from ..runtime.processes import is_chief
+from ..scene.grid import Grid
+from ..storage import netcdf
+from ..storage.claims import VERSIONS, compare, versions
+from ..storage.files import create_text, make_folder, remove_stale
+from ..storage.models import MODEL, TRAINING, save_model
+from ..storage.provenance import fingerprint, provenance
+
+
+def usable(solutions: xr.Dataset) -> xr.Dataset:
+    """Leave out samples that did not converge.
+
+    Raises
+    ------
+    StoreError
+        If none is left.
+    """
+    good = solutions["converged"].values.astype(bool)
+    if not good.any():
+        raise StoreError("no sample converged: there is nothing to train on")
+    if good.all():
+        return solutions
+    logger.info("leaving out %d samples that did not converge", int((~good).sum()))
+    return solutions.isel(sample=np.flatnonzero(good))
+
+
+def train_model(
+    table: Mapping[str, Any],
+    training: Sequence[xr.Dataset],
+    validation: Sequence[xr.Dataset],
+    folder: Path,
+    *,
+    seed: int,
+    run: Path | None = None,
+    on_epoch: OnEpoch | None = None,
+) -> xr.Dataset:
+    """Train a model into a folder, or finish the training that was cut off there.
+
+    Parameters
+    ----------
+    table
+        ``plugin`` and options of the model.
+    training, validation
+        Solutions, a dataset for each grid.
+    folder
+        Of the model.
+    seed
+        Fixes initial weights and the order of the data.
+    run
+        Folder of the run that plugins are told of; the model's if None.
+    on_epoch
+        Called after each epoch, after the plugins; what it raises ends the training.
+
+    Returns
+    -------
+    xarray.Dataset
+        History on (epoch), with ``training_time`` [s] in its attributes; also written to
+        `history.nc` in the folder.
+    """
+    name, options = split_plugin("model", table)
+    model = build("model", name, options)
+    made = _claim(table, training, validation, folder, seed)
+    if made is not None:
+        return made
+    hook = functools.partial(registry().broadcast, "crystalsim_epoch_finished", run=run or folder)
+
+    def after(epoch: int, metrics: Mapping[str, float]) -> None:
+        hook(epoch=epoch, metrics=metrics)
+        if on_epoch:
+            on_epoch(epoch, metrics)
+
+    start = time.perf_counter()
+    history = model.fit(
+        *(_for_model(model, _all_usable(data)) for data in (training, validation)),
+        seed=seed,
+        on_epoch=after,
+        folder=folder,
+    )
+    spent = time.perf_counter() - start + float(history.attrs.get("earlier_training_time", 0.0))
+    attributes = {
+        **provenance({"model": dict(table)}, seed),
+        "training_time": spent,
+        "training_samples": sum(dataset.sizes["sample"] for dataset in training),
+        "parameters": int(getattr(model, "parameter_count", 0)),
+    }
+    history = history.assign_attrs(attributes)
+    if not is_chief():
+        return history
+    netcdf.save(history, folder / "history.nc")
+    save_model(model, dict(table), folder, seed)
+    return history
+
+
+def _claim(
+    table: Mapping[str, Any],
+    training: Sequence[xr.Dataset],
+    validation: Sequence[xr.Dataset],
+    folder: Path,
+    seed: int,
+) -> xr.Dataset | None:
+    """Check that the folder is of this training; gives the history of one that is finished."""
+    config = {"model": dict(table)}
+    described = {
+        **config,
+        "seed": seed,
+        "training": _described(training),
+        "validation": _described(validation),
+    }
+    make_folder(folder)
+    path = folder / TRAINING
+    if is_chief():
+        remove_stale(folder)
+        create_text(path, json.dumps({**described, VERSIONS: versions(config)}, indent=1))
+        try:
+            begun = json.loads(path.read_text(encoding="utf-8"))
+            compare(folder, begun, {**described, VERSIONS: versions(config)})
+        except (OSError, ValueError, AttributeError) as error:
+            raise StoreError(f"{path}: damaged: {error}") from None
+    if (folder / MODEL).is_file() and (folder / "history.nc").is_file():
+        logger.info("%s is trained already", folder)
+        return netcdf.read_file(folder / "history.nc")
+    return None
+
+
+def _described(parts: Sequence[xr.Dataset]) -> str:
+    """Short hash of what decides data: the cases, and what made the solutions of them."""
+    marks = [
+        [fingerprint(cases_only(part)), part.attrs.get("crystalsim_config", "")] for part in parts
+    ]
+    return fingerprint(marks)
+
+
+def _all_usable(parts: Sequence[xr.Dataset]) -> list[xr.Dataset]:
+    """Leave out samples that did not converge, and parts that have no others."""
+    kept = [part for part in parts if part["converged"].values.any()]
+    if not kept:
+        raise StoreError("no sample converged: there is nothing to train on")
+    return [usable(part) for part in kept]
+
+
+def _for_model(model: Any, parts: list[xr.Dataset]) -> xr.Dataset | list[xr.Dataset]:
+    """Parts for models that stream or have to see several grids, one dataset for others."""
+    grids = {Grid.from_dataset(part) for part in parts}
+    if getattr(model, "streams", False) or len(grids) > 1:
+        return parts
+    return netcdf.concatenate([netcdf.load(part) for part in parts])
