@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from crystalsim.cli.main import main as cli
+from crystalsim.cli import main as cli
 from crystalsim.registry import registry
 
 
