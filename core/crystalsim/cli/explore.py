@@ -27,9 +27,10 @@ def command(file: Path, workers: int | None, output: Path | None) -> None:
     Needs Optuna: pip install 'crystalsim[explore]'.
     """
     from ..config.exploration import read_exploration
+
+    exploration = read_exploration(file)  # a mistake in it is told before anything heavy is loaded
     from ..workflows.exploration.search import explore, summary_text
 
-    exploration = read_exploration(file)
     folder = output or Path("runs") / file.stem
     outcomes = explore(exploration, folder, workers=workers or default_workers())
     click.echo(f"{exploration.title}\n{summary_text(exploration, outcomes)}")
