@@ -52,21 +52,3 @@ def test_walls_carry_the_weight_of_the_crystals(contrast):
     # Sideways nothing is driven.
     sideways = forces.sel(wall="right") - forces.sel(wall="left")
     assert np.abs(sideways).max() < 1e-6 * max(weights)
-
-
-def test_each_crystal_is_held_by_the_magma_around_it():
-    crystals = [
-        {"x": -300, "z": 100, "radius": 160, "density": 3000, "viscosity": 1e24},
-        {"x": 400, "z": 500, "radius": 150, "density": 2600, "viscosity": 1e19},
-    ]
-    touching = {"x": -300, "z": 100 + 320, "radius": 150, "density": 3000, "viscosity": 1e24}
-    cases = make_cases([crystals, [*crystals, touching], [{**crystals[0], "x": -830}]], GRID)
-    solution = crystalsim.get("solver", "builtin", tolerance=1e-10).solve(cases)
-    forces = diagnostics.crystal_forces(solution)
-    weights = 9.81 * np.pi * np.array([300 * 160**2, -100 * 150**2])
-    assert np.allclose(forces.crystal_force_z[0, :2], weights, rtol=1e-6)
-    assert np.abs(forces.crystal_force_x[0, :2]).max() < 1e-6 * weights[0]
-    # No magma between crystals that nearly touch, nor before a wall.
-    assert np.isnan(forces.crystal_force_z.values[1]).tolist() == [True, False, True]
-    assert np.isnan(forces.crystal_force_z[2]).all()
-    assert forces.crystal_force_z.attrs["units"] == "N m-1"

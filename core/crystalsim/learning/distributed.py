@@ -14,8 +14,6 @@ import torch
 import torch.distributed
 from torch import Tensor, nn
 
-from ..runtime.processes import is_chief
-
 
 class Team:
     """The processes that train together; one alone is a team too.
@@ -75,6 +73,3 @@ def local_device(kind: str) -> torch.device:
     if kind == "cuda" and "LOCAL_RANK" in os.environ:
         return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
     return torch.device(kind)
-
-
-__all__ = ["Team", "is_chief", "local_device", "team"]

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy.ndimage
 import xarray as xr
 from numpy.typing import NDArray
 
 from ..datasets.scenes import scenes
 from ..datasets.solutions import require_free_slip, walls
 from ..scene.grid import Grid
-from ..scene.shapes import case_discs
 
 _CELL = ("sample", "z", "x")
 _CORNER = ("sample", "z_face", "x_face")
@@ -102,77 +100,6 @@ def wall_forces(solutions: xr.Dataset) -> xr.DataArray:
     return xr.DataArray(
         np.stack(values, axis=1), coords, ("sample", "wall"), "wall_force", attributes
     )
-
-
-def crystal_forces(solutions: xr.Dataset) -> xr.Dataset:
-    """Force of the magma on each crystal, from the stress around it, for a metre of the section.
-
-    The stress is integrated around the nearest faces that lie in the magma alone, where it is
-    ``2 eta e - p``. Without inertia the force is what balances the weight: ``g drho area`` upward
-    and nothing sideways, so that it also shows how well a solution (or a prediction with a
-    pressure) keeps the balance of each crystal. Over ``eta v`` it is the crystal's dimensionless
-    resistance, which walls and neighbours raise.
-
-    Parameters
-    ----------
-    solutions
-        With `pressure`.
-
-    Returns
-    -------
-    xarray.Dataset
-        `crystal_force_x` and `crystal_force_z` on (sample, crystal) [N m-1]; NaN beyond
-        `crystal_count`, and where a wall or another crystal is within three cells or so, which
-        leaves no magma to integrate through.
-    """
-    grid = Grid.from_dataset(solutions)
-    shape = solutions.sizes["sample"], solutions.sizes["crystal"]
-    found = np.full((2, *shape), np.nan)
-    pressure = solutions["pressure"].values.astype(np.float64)
-    rates = strain_rate(solutions)
-    for i, (case, scene) in enumerate(scenes(solutions, grid)):
-        rate, shear = (rates[n].values[i] for n in ("strain_rate_xx", "strain_rate_xz"))
-        stress_xx = 2.0 * scene.viscosity_cell * rate - pressure[i]
-        stress_zz = -2.0 * scene.viscosity_cell * rate - pressure[i]
-        stress_xz = 2.0 * scene.viscosity_corner * shear
-        magma_cell = scene.viscosity_cell == case.matrix_viscosity
-        magma_corner = scene.viscosity_corner == case.matrix_viscosity
-        for k, disc in enumerate(case_discs(case, grid)):
-            inside = np.zeros((grid.nz, grid.nx), dtype=bool)
-            inside[disc.cells] = disc.cell > 0
-            inside = scipy.ndimage.binary_dilation(inside, np.ones((3, 3)))
-            if inside[[0, -1]].any() or inside[:, [0, -1]].any():
-                continue
-            faces = np.pad(inside, ((1, 0), (0, 0))) | np.pad(inside, ((0, 1), (0, 0)))
-            steps = _steps(faces, axis=1)
-            found[1, i, k] = _through(stress_zz, -np.diff(faces.astype(int), axis=0), magma_cell)
-            found[1, i, k] *= grid.hx
-            found[1, i, k] += grid.hz * _through(stress_xz, -steps, magma_corner)
-            faces = np.pad(inside, ((0, 0), (1, 0))) | np.pad(inside, ((0, 0), (0, 1)))
-            steps = _steps(faces, axis=0)
-            found[0, i, k] = _through(stress_xx, -np.diff(faces.astype(int), axis=1), magma_cell)
-            found[0, i, k] *= grid.hz
-            found[0, i, k] += grid.hx * _through(stress_xz, -steps, magma_corner)
-    made = solutions[["crystal_count"]].drop_vars("crystal_count")
-    dims = ("sample", "crystal")
-    attributes = {"units": "N m-1", "long_name": "force of the magma on the crystal"}
-    names = ("crystal_force_x", "crystal_force_z")
-    return made.assign({n: (dims, f, attributes) for n, f in zip(names, found, strict=True)})
-
-
-def _steps(faces: NDArray[np.bool_], axis: int) -> NDArray[np.int_]:
-    """Differences of neighbouring faces, at the corners between them."""
-    pad = [(0, 0), (0, 0)]
-    pad[axis] = (1, 1)
-    return np.diff(np.pad(faces, pad).astype(int), axis=axis)
-
-
-def _through(
-    stress: NDArray[np.float64], steps: NDArray[np.int_], magma: NDArray[np.bool_]
-) -> float:
-    """Sum the stress where a region ends; not a number if that is not all in the magma."""
-    edge = steps != 0
-    return float((steps * stress)[edge].sum()) if magma[edge].all() else float("nan")
 
 
 def _velocity(

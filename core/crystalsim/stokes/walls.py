@@ -183,7 +183,7 @@ class NoSlipOperator(IsoviscousOperator):
     def strain_rate(self, psi: Array) -> tuple[Array, Array]:
         """See `IsoviscousOperator.strain_rate`; on all corners, ``2 v_t / h`` on walls."""
         normal, inner = super().strain_rate(psi)
-        shear = self.shear_on_all(np.zeros((self.grid.nz + 1, self.grid.nx + 1)))
+        shear = np.zeros((self.grid.nz + 1, self.grid.nx + 1))
         shear[1:-1, 1:-1] = inner
         shear[[0, -1], 1:-1] = 2.0 * psi[[0, -1]] / self.grid.hz**2
         shear[1:-1, [0, -1]] = -2.0 * psi[:, [0, -1]] / self.grid.hx**2
