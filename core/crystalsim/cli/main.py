@@ -99,25 +99,36 @@ def crystalsim(verbose: bool, quiet: bool, no_plugins: bool) -> None:
 
 def main() -> None:
     """Run the command line; errors of users are one line, without a traceback."""
+    from ..runtime import interrupts
+
+    interrupts.listen()
     try:
         crystalsim(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
-    except click.ClickException as error:
+    except BaseException as error:
+        # A library, or an import, that is interrupted may raise anything.
+        if interrupts.heard() or isinstance(error, (KeyboardInterrupt, click.Abort)):
+            print(
+                "\nInterrupted. What is finished is kept: run the same command again to go on.",
+                file=sys.stderr,
+            )
+            sys.exit(130)
+        sys.exit(_explain(error))
+
+
+def _explain(error: BaseException) -> int:
+    """Print an error of a user in one line and give the exit status; raise any other."""
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    if isinstance(error, click.ClickException):
         error.show()
-        sys.exit(error.exit_code)
-    except CrystalsimError as error:
+        return error.exit_code
+    if isinstance(error, CrystalsimError):
         print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        print(
-            "\nInterrupted. What is finished is kept: run the same command again to go on.",
-            file=sys.stderr,
-        )
-        sys.exit(130)
-    except BrokenPipeError:
+        return error.exit_code
+    if isinstance(error, BrokenPipeError):
         sys.stderr.close()
-        sys.exit(1)
+        return 1
+    raise error
 
 
 if __name__ == "__main__":

@@ -9,6 +9,16 @@ from typing import Any
 
 from tqdm import tqdm
 
+from . import interrupts
+
+
+class _Bar(tqdm):
+    """A bar at whose steps a swallowed Ctrl-C is noticed."""
+
+    def update(self, n: float | None = 1) -> bool | None:
+        interrupts.check()
+        return super().update(n)
+
 
 def progress(
     iterable: Iterable[Any] | None = None,
@@ -26,7 +36,7 @@ def progress(
     there is none.
     """
     terminal = sys.stderr.isatty()
-    return tqdm(
+    return _Bar(
         iterable,
         total=total,
         desc=description,

@@ -14,6 +14,7 @@ import xarray as xr
 
 from ..datasets import schema
 from ..errors import OptionError, SchemaError, StoreError
+from ..runtime.interrupts import shielded
 from .files import written_aside
 from .provenance import provenance as provenance
 
@@ -57,7 +58,7 @@ def save(
             encoding[name] |= {"chunksizes": chunks}
             if compress:
                 encoding[name] |= {"zlib": True, "complevel": 1, "shuffle": True}
-    with written_aside(path, checksum=checksum) as aside:
+    with written_aside(path, checksum=checksum) as aside, shielded():
         path.parent.mkdir(parents=True, exist_ok=True)
         dataset.drop_encoding().to_netcdf(aside, engine="netcdf4", encoding=encoding)
 
@@ -146,8 +147,11 @@ def open_parts(path: str | Path, kind: str) -> list[xr.Dataset]:
         if not file.is_file():
             raise StoreError(f"{file}: no such file")
         try:
-            part = xr.open_dataset(file, engine="netcdf4", cache=False)
-            schema.validate(part, kind)
+            with shielded():
+                part = xr.open_dataset(file, engine="netcdf4", cache=False)
+                schema.validate(part, kind)
+                small = [name for name, array in part.variables.items() if array.ndim < 3]
+                part = part.assign({name: part[name].load() for name in small})
         except SchemaError as error:
             raise SchemaError(f"{file}: {error}") from None
         except Exception as error:  # see `read_file`
@@ -168,7 +172,7 @@ def read_file(path: Path) -> xr.Dataset:
     if not path.is_file():
         raise StoreError(f"{path}: no such file")
     try:
-        with xr.open_dataset(path, engine="netcdf4") as dataset:
+        with shielded(), xr.open_dataset(path, engine="netcdf4") as dataset:
             size = sum(variable.nbytes for variable in dataset.variables.values())
             if size <= _memory():
                 return dataset.load().drop_encoding()
@@ -200,7 +204,8 @@ def load(part: xr.Dataset) -> xr.Dataset:
         If its file is damaged.
     """
     try:
-        return part.load()
+        with shielded():
+            return part.load()
     except Exception as error:  # see `read_file`
         source = part.encoding.get("source", "a file")
         text = " ".join(str(error).split())
@@ -218,7 +223,7 @@ def read_samples(path: Path, first: int, last: int) -> xr.Dataset:
     if not path.is_file():
         raise StoreError(f"{path}: no such file")
     try:
-        with xr.open_dataset(path, engine="netcdf4", cache=False) as dataset:
+        with shielded(), xr.open_dataset(path, engine="netcdf4", cache=False) as dataset:
             return dataset.isel(sample=slice(first, last)).load().drop_encoding()
     except Exception as error:  # see `read_file`
         text = " ".join(str(error).split())
