@@ -17,12 +17,14 @@ import pytest
 import xarray as xr
 
 import crystalsim
+from crystalsim.config.choice import Choice
 from crystalsim.errors import CrystalsimError
+from crystalsim.execution.schedule import Schedule
 from crystalsim.execution.shards import solve_cases
 from crystalsim.storage import files, netcdf
 from crystalsim.storage.verify import verify
 
-SOLVER = {"plugin": "builtin"}
+SOLVER = Choice("solver", "builtin")
 
 MOODY = """
     import os
@@ -354,7 +356,7 @@ def test_a_wrong_clock(cases, tmp_path, expected, monkeypatch):
     folder = tmp_path / "solutions"
     with monkeypatch.context() as patch:
         patch.setattr(time, "time", lambda: 0.0)
-        solve_cases(cases, SOLVER, folder, shard_size=1, shard=(1, 2))
+        solve_cases(cases, SOLVER, folder, shard_size=1, schedule=Schedule(shard=(1, 2)))
     for path in folder.glob("shard-*.nc"):
         os.utime(path, (4e9, 4e9))  # made in the future
     assert solve_cases(cases, SOLVER, folder, shard_size=1)
@@ -364,7 +366,7 @@ def test_a_wrong_clock(cases, tmp_path, expected, monkeypatch):
 @pytest.mark.slow
 def test_dask_gives_the_same_numbers(cases, tmp_path, expected):
     folder = tmp_path / "solutions"
-    assert solve_cases(cases, SOLVER, folder, shard_size=2, workers=2, scheduler="local")
+    assert solve_cases(cases, SOLVER, folder, shard_size=2, schedule=Schedule(2, "local"))
     assert numbers(folder).equals(expected)
     assert not multiprocessing.active_children()
 
@@ -374,7 +376,7 @@ def test_a_scheduler_that_is_not_there(cases, tmp_path, monkeypatch):
 
     monkeypatch.setattr(dask_workers, "_CONNECT_SECONDS", 0.5)
     with pytest.raises(CrystalsimError, match=r"tcp://127\.0\.0\.1:1: cannot be reached"):
-        solve_cases(cases, SOLVER, tmp_path / "a", scheduler="tcp://127.0.0.1:1")
+        solve_cases(cases, SOLVER, tmp_path / "a", schedule=Schedule(1, "tcp://127.0.0.1:1"))
 
 
 def test_without_dask_the_extra_is_named(command, cases_file, tmp_path, monkeypatch):

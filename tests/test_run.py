@@ -13,11 +13,13 @@ import pytest
 import xarray as xr
 
 import crystalsim
+from crystalsim.config.choice import Choice
 from crystalsim.errors import StoreError
+from crystalsim.execution.schedule import Schedule
 from crystalsim.execution.shards import solve_cases
 from crystalsim.workflows.run import SPLITS, split_seeds
 
-SOLVER = {"plugin": "builtin"}
+SOLVER = Choice("solver", "builtin")
 
 TEMPERAMENTAL = """
     import os
@@ -60,7 +62,7 @@ def test_workers_and_shards_change_no_number(cases_file, tmp_path):
     whole = crystalsim.get("solver", "builtin").solve(cases).drop_vars("wall_time")
     for workers, shard_size in ((1, 64), (1, 1), (2, 2)):
         output = tmp_path / f"{workers}-{shard_size}.nc"
-        assert solve_cases(cases, SOLVER, output, workers=workers, shard_size=shard_size)
+        assert solve_cases(cases, SOLVER, output, schedule=Schedule(workers), shard_size=shard_size)
         assert numbers(output).equals(whole)
 
 
@@ -94,7 +96,7 @@ def test_a_folder_belongs_to_one_configuration_and_to_its_cases(cases_file, tmp_
     cases, folder = crystalsim.open(cases_file), tmp_path / "solutions"
     solve_cases(cases, SOLVER, folder)
     with pytest.raises(StoreError, match=r"solver\.tolerance: None -> 0\.01"):
-        solve_cases(cases, {**SOLVER, "tolerance": 0.01}, folder)
+        solve_cases(cases, Choice("solver", "builtin", {"tolerance": 0.01}), folder)
     with pytest.raises(StoreError, match=r"other work \(.*cases"):
         solve_cases(cases.assign(gravity=cases["gravity"] * 2), SOLVER, folder)
 

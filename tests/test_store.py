@@ -9,12 +9,13 @@ import pytest
 import xarray as xr
 
 import crystalsim
+from crystalsim.config.choice import Choice
 from crystalsim.errors import SchemaError, StoreError
 from crystalsim.execution.shards import solve_cases
 from crystalsim.storage import netcdf
 from crystalsim.storage.provenance import fingerprint
 
-SOLVER = {"plugin": "builtin"}
+SOLVER = Choice("solver", "builtin")
 
 
 @pytest.fixture
@@ -55,7 +56,12 @@ def test_coordinates_say_where_the_fields_live(solutions, tmp_path):
 
 def test_solved_files_say_how_they_came_about(cases_file, tmp_path):
     output = tmp_path / "solutions.nc"
-    solve_cases(crystalsim.open(cases_file), {**SOLVER, "tolerance": 1e-2}, output, seed=3)
+    solve_cases(
+        crystalsim.open(cases_file),
+        Choice("solver", "builtin", {"tolerance": 1e-2}),
+        output,
+        seed=3,
+    )
     attributes = xr.load_dataset(output).attrs
     assert attributes["Conventions"].startswith("CF-")
     assert attributes["crystalsim_version"] == crystalsim.__version__
@@ -139,7 +145,7 @@ def test_fingerprints_follow_the_numbers(solutions):
 
 def test_a_folder_opens_lazily_as_one_dataset(cases_file, tmp_path):
     folder = tmp_path / "solutions"
-    solve_cases(crystalsim.open(cases_file), {"plugin": "builtin"}, folder, shard_size=2)
+    solve_cases(crystalsim.open(cases_file), SOLVER, folder, shard_size=2)
     lazy = crystalsim.open(folder, lazy=True)
     assert lazy["velocity_x"].chunks[0][0] == 2
     assert len(lazy["velocity_x"].chunks[0]) > 1

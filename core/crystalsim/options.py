@@ -15,7 +15,7 @@ import difflib
 import json
 import re
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,6 +31,8 @@ __all__ = [
     "merge",
     "parse_assignments",
     "read_toml",
+    "refuse_unknown",
+    "suggestion",
     "to_toml",
 ]
 
@@ -59,13 +61,7 @@ def make_options(options_class: type[T] | None, values: Mapping[str, Any], *, wh
             raise OptionError(f"unknown option '{where}.{next(iter(values))}': there are none")
         return typing.cast(T, None)
     known = [field.name for field in dataclasses.fields(options_class)]  # type: ignore[arg-type]
-    for name in values:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean '{where}.{near[0]}'?" if near else ""
-            raise OptionError(
-                f"unknown option '{where}.{name}'{hint} (known: {', '.join(known) or 'none'})"
-            )
+    refuse_unknown(values, known, "unknown option", f"{where}.")
     try:
         return msgspec.convert(dict(values), options_class)
     except msgspec.ValidationError as error:
@@ -76,6 +72,41 @@ def make_options(options_class: type[T] | None, values: Mapping[str, Any], *, wh
             raise OptionError(f"options of {where}: {message}") from None
         given = f" = {values[key]!r}" if key in values else ""
         raise OptionError(f"option {where}.{name}{given}: {message.replace('`', '')}") from None
+
+
+def suggestion(name: str, known: Iterable[str], prefix: str = "") -> str:
+    """Ask in a message for the nearest of the known names; empty where none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean '{prefix}{near[0]}'?" if near else ""
+
+
+def refuse_unknown(
+    names: Iterable[str], known: Sequence[str], message: str, prefix: str = ""
+) -> None:
+    """Refuse names that are not known.
+
+    Parameters
+    ----------
+    names
+        Names that a user gave.
+    known
+        Names that there are.
+    message
+        Beginning of the message, as ``"unknown option"``.
+    prefix
+        What stands before a name, as ``"solver."``.
+
+    Raises
+    ------
+    OptionError
+        If one of the names is not known; the nearest one is suggested.
+    """
+    for name in names:
+        if name not in known:
+            raise OptionError(
+                f"{message} '{prefix}{name}'{suggestion(name, known, prefix)} "
+                f"(known: {', '.join(known) or 'none'})"
+            )
 
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:

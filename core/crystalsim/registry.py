@@ -7,11 +7,8 @@ silence.
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
 import functools
 import importlib
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -21,9 +18,9 @@ from typing import Any, NamedTuple
 import pluggy
 
 from . import hookspecs
-from .errors import OptionError, PluginError
+from .errors import PluginError
 from .hookspecs import ENTRY_POINT_GROUP, Plugin
-from .options import make_options
+from .options import make_options, suggestion
 
 KINDS = ("sampler", "solver", "model", "evaluator", "command")
 
@@ -127,11 +124,10 @@ class Registry:
             names = " or ".join(entry.qualified_name for entry in found)
             raise PluginError(f"{kind} '{name}' is ambiguous; say {names}")
         known = sorted({entry.plugin.name for entry in self.entries(kind)})
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
         broken = "".join(f"; {p}" for p in self.problems)
         raise PluginError(
-            f"unknown {kind} '{name}'{hint} (installed: {', '.join(known) or 'none'}){broken}"
+            f"unknown {kind} '{name}'{suggestion(name, known)} "
+            f"(installed: {', '.join(known) or 'none'}){broken}"
         )
 
     def load(self, kind: str, name: str) -> Any:
@@ -222,41 +218,7 @@ def get(kind: str, name: str, /, **options: Any) -> Any:
 
 def build(kind: str, name: str, options: Mapping[str, Any]) -> Any:
     """Make a plugin object from a mapping of options; see `get`."""
-    from .options import make_options
-
     options_class = registry().options_class(kind, name)
-    made: Any = make_options(options_class, options, where=kind)
+    checked: Any = make_options(options_class, options, where=kind)
     plugin_class = registry().load(kind, name)
-    return plugin_class(made) if options_class else plugin_class()
-
-
-def resolve_table(kind: str, table: Mapping[str, Any]) -> dict[str, Any]:
-    """Fill in the defaults of ``{"plugin": name, **options}``; see `split_plugin`."""
-    name, options = split_plugin(kind, table)
-    return {"plugin": name, **options}
-
-
-def split_plugin(kind: str, table: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Split ``{"plugin": name, **options}``, check the options and fill in their defaults.
-
-    Returns
-    -------
-    name
-        Of the plugin.
-    options
-        All of its options as plain values, but for those that are None.
-
-    Raises
-    ------
-    OptionError, PluginError
-        If the plugin or one of the options is unknown, or a value is wrong.
-    """
-    options = dict(table)
-    name = options.pop("plugin", None)
-    if not isinstance(name, str):
-        raise OptionError(f"table [{kind}]: 'plugin' is missing; expected the name of a {kind}")
-    made: Any = make_options(registry().options_class(kind, name), options, where=kind)
-    if made is None:
-        return name, {}
-    plain = json.loads(json.dumps(dataclasses.asdict(made)))
-    return name, {key: value for key, value in plain.items() if value is not None}
+    return plugin_class(checked) if options_class else plugin_class()

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from ..config.choice import Choice
 from ..config.run import DEFAULTS
 from ..errors import OptionError
 from ..options import merge, parse_assignments, read_toml
@@ -57,23 +58,21 @@ def tables(config_file: Path | None, assignments: Sequence[str]) -> dict[str, An
     return merge(read_toml(config_file) if config_file else {}, parse_assignments(assignments))
 
 
-def plugin_table(kind: str, name: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Resolve the table of one plugin, defaults < TOML < flags, and check its options.
+def choose(kind: str, name: str | None, given: Mapping[str, Any]) -> Choice:
+    """Choose a plugin and its options: defaults < TOML < flags.
 
     Raises
     ------
     OptionError, PluginError
         If something is unknown or wrong.
     """
-    from ..registry import resolve_table
-
     for key in given:
         if key not in {*DEFAULTS, "evaluator", "samples", "seed"}:
             raise OptionError(f"unknown table '{key}'; expected options as {kind}.NAME=VALUE")
     if not isinstance(given.get(kind, {}), Mapping):
         raise OptionError(f"setting '{kind}' = {given[kind]!r}: expected a table")
     table = merge(DEFAULTS.get(kind, {}), given.get(kind, {}), {"plugin": name} if name else {})
-    return resolve_table(kind, table)
+    return Choice.of(kind, table)
 
 
 def chosen_seed(seed: int | None, given: Mapping[str, Any]) -> int:

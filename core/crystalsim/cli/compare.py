@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..config.choice import Choice, evaluator_options
 from ..config.run import QUICK_EVALUATORS
 from ..errors import CrystalsimError, OptionError, StoreError
 from ..options import read_toml
 from ..runtime.processes import default_workers
-from .common import configured, output_option, plugin_table, tables
+from .common import choose, configured, output_option, tables
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -80,7 +81,7 @@ def command(
     coarsest, face by face. Options of a solver are given as solver.NAME.KEY=VALUE.
     """
     given = tables(config_file, assignments)
-    asked = {name: _table(name, given) for name in solvers}
+    asked = {name: _choice(name, given) for name in solvers}
     from ..storage import netcdf
 
     with tempfile.TemporaryDirectory(prefix="crystalsim-compare-") as temporary:
@@ -91,11 +92,13 @@ def command(
         else:
             files, reference = _expand(files, reference)
             found = {_label(path, files): netcdf.open(path, "solutions") for path in files}
-    _report(found, reference, _evaluators(given), output)
+    _report(
+        found, reference, evaluator_options(QUICK_EVALUATORS, given.get("evaluator", {})), output
+    )
 
 
-def _table(name: str, given: Mapping[str, Any]) -> Mapping[str, Any] | CrystalsimError:
-    """Options of one solver, or why there is none of that name."""
+def _choice(name: str, given: Mapping[str, Any]) -> Choice | CrystalsimError:
+    """One solver with its options, or why there is none of that name."""
     from ..registry import registry
 
     options = given.get("solver", {})
@@ -106,7 +109,7 @@ def _table(name: str, given: Mapping[str, Any]) -> Mapping[str, Any] | Crystalsi
         registry().load("solver", name)
     except CrystalsimError as error:
         return error
-    return plugin_table("solver", name, {"solver": options.get(name, {})})
+    return choose("solver", name, {"solver": options.get(name, {})})
 
 
 def _cases(files: Sequence[Path], cells: int) -> xr.Dataset:
@@ -120,22 +123,23 @@ def _cases(files: Sequence[Path], cells: int) -> xr.Dataset:
 
 def _solve(
     cases: xr.Dataset,
-    asked: Mapping[str, Mapping[str, Any] | CrystalsimError],
+    asked: Mapping[str, Choice | CrystalsimError],
     folder: Path,
     workers: int,
 ) -> dict[str, xr.Dataset]:
+    from ..execution.schedule import Schedule
     from ..execution.shards import solve_cases
     from ..runtime.log import logger
     from ..storage import netcdf
 
     found = {}
-    for name, table in asked.items():
+    for name, choice in asked.items():
         try:
-            if isinstance(table, CrystalsimError):
-                raise table
+            if isinstance(choice, CrystalsimError):
+                raise choice
             path = folder / name.replace("/", "-")
             logger.info("%s: %d samples", name, cases.sizes["sample"])
-            solve_cases(cases, dict(table), path, workers=workers, shard_size=1)
+            solve_cases(cases, choice, path, schedule=Schedule(workers), shard_size=1)
             found[name] = netcdf.open(path, "solutions")
         except StoreError:
             raise
@@ -171,16 +175,6 @@ def _label(path: Path, files: Sequence[Path]) -> str:
     if len(same) == 1:
         return path.stem
     return f"{path.parts[-3]}: {path.stem}" if path.parent.name == "predictions" else str(path)
-
-
-def _evaluators(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    from ..registry import split_plugin
-
-    options = given.get("evaluator", {})
-    return {
-        name: split_plugin("evaluator", {**options.get(name, {}), "plugin": name})[1]
-        for name in QUICK_EVALUATORS
-    }
 
 
 def _report(

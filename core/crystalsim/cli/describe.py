@@ -44,14 +44,15 @@ def command(kind: str, name: str) -> None:
 def _describe_trained(folder: str) -> None:
     from ..storage.models import load_model
 
-    model, table = load_model(folder)
-    click.echo(f"model {table.pop('plugin')} in {folder}")
+    model, choice = load_model(folder)
+    options = dict(choice.options)
+    click.echo(f"model {choice.name} in {folder}")
     if parameters := getattr(model, "parameter_count", 0):
         click.echo(f"parameters: {parameters}")
     if reach := getattr(model, "reach", None):
         click.echo(f"trained for: {reach}")
-    if weights := table.pop("weights", None):
+    if weights := options.pop("weights", None):
         click.echo(f"weights: {weights}")
-    click.echo("Options:" if table else "No options.")
-    for option, value in table.items():
+    click.echo("Options:" if options else "No options.")
+    for option, value in options.items():
         click.echo(f"  {option} = {value}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..config.choice import evaluator_options
 from ..config.run import DEFAULTS
 from .common import configured, output_option, tables
 
@@ -42,14 +43,8 @@ def command(
     units in brackets, as "x [mm]"), or netCDF with these names. The flow is interpolated to the
     points; gaps are NaN.
     """
-    from ..registry import split_plugin
-
     given = tables(config_file, assignments).get("evaluator", {})
-    names = evaluators or tuple(DEFAULTS["evaluators"])
-    options = {
-        name: split_plugin("evaluator", {**given.get(name, {}), "plugin": name})[1]
-        for name in names
-    }
+    options = evaluator_options(evaluators or DEFAULTS["evaluators"], given)
     from ..evaluation.measurements import is_measurement, read_measurement, score_measurement
     from ..evaluation.scores import score, summarise
     from ..storage import netcdf

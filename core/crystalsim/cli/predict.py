@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import click
@@ -51,10 +52,11 @@ def command(
     from ..storage.models import load_model
     from ..workflows.refine import Refined
 
-    loaded, table = load_model(model)
+    loaded, choice = load_model(model)
     if refine is not None:
         loaded = Refined(loaded, solver, refine)
-        table = {**table, "refine": refine, "refined_by": solver}
+        polish = {"refine": refine, "refined_by": solver}
+        choice = dataclasses.replace(choice, options={**choice.options, **polish})
     dataset = netcdf.open(cases, "cases")
-    predict_cases(dataset, loaded, output, config=table, compress=compress)
+    predict_cases(dataset, loaded, output, choice=choice, compress=compress)
     click.echo(f"{output}: {dataset.sizes['sample']} samples")

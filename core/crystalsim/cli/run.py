@@ -51,7 +51,7 @@ def command(
     from ..storage.provenance import fingerprint
 
     if output is None:
-        name = str(config.model["plugin"]).replace("/", "-")
+        name = config.model.name.replace("/", "-")
         output = Path("runs") / f"{name}-{fingerprint(config.as_dict())[:8]}"
     from ..workflows import run as pipeline
 

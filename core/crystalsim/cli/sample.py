@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .common import chosen_seed, configured, output_option, plugin_table, seed_option, tables
+from .common import choose, chosen_seed, configured, output_option, seed_option, tables
 
 
 @click.command(
@@ -35,7 +35,7 @@ def command(
     A file of the same cases is left as it is; one of others is never replaced.
     """
     given = tables(config_file, assignments)
-    table = plugin_table("sampler", sampler, given)
+    chosen = choose("sampler", sampler, given)
     from ..runtime.log import logger
     from ..storage import netcdf
     from ..storage.claims import is_made
@@ -44,12 +44,12 @@ def command(
     from ..workflows import run as pipeline
 
     number = chosen_seed(seed, given)
-    if is_made(output, provenance({"sampler": table}, number), samples=count):
+    if is_made(output, provenance({"sampler": chosen.table}, number), samples=count):
         logger.info("%s is there already", output)
         cases = netcdf.open(output, "cases")
     else:
         remove_stale(output.parent)
-        cases = pipeline.draw_cases(table, count, number)
+        cases = pipeline.draw_cases(chosen, count, number)
         netcdf.save(cases, output)
     counts = cases["crystal_count"].values
     click.echo(

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..runtime.processes import default_workers
-from .common import compress_option, configured, output_option, plugin_table, tables
+from .common import choose, compress_option, configured, output_option, tables
 
 
 def _scheduler(context: click.Context, parameter: click.Parameter, value: str) -> str:
@@ -58,10 +58,11 @@ def command(
 
     Finished shards are kept when the command is stopped; the same command again makes the rest.
     """
-    table = plugin_table("solver", solver, tables(config_file, assignments))
+    chosen = choose("solver", solver, tables(config_file, assignments))
     part, _, parts = shard.partition("/")
     if not (part.isdigit() and parts.isdigit()):
         raise click.BadParameter(f"'{shard}'; expected I/N, as 3/20", param_hint="--shard")
+    from ..execution.schedule import Schedule
     from ..execution.shards import SHARD_SIZE, solve_cases
     from ..storage import netcdf
 
@@ -69,11 +70,9 @@ def command(
     seed = dataset.attrs.get("seed")
     complete = solve_cases(
         dataset,
-        table,
+        chosen,
         output,
-        workers=workers or default_workers(),
-        scheduler=scheduler,
-        shard=(int(part), int(parts)),
+        schedule=Schedule(workers or default_workers(), scheduler, (int(part), int(parts))),
         shard_size=shard_size or SHARD_SIZE,
         seed=None if seed is None else int(seed),
         compress=compress,

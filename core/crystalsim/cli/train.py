@@ -9,7 +9,7 @@ import click
 
 from ..config.run import DEFAULTS
 from ..runtime.processes import is_chief
-from .common import chosen_seed, configured, output_option, plugin_table, seed_option, tables
+from .common import choose, chosen_seed, configured, output_option, seed_option, tables
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -47,7 +47,7 @@ def command(
     or machines train together with ``torchrun --nproc-per-node 2 -m crystalsim train ...``.
     """
     given = tables(config_file, assignments)
-    table = plugin_table("model", model, given)
+    chosen = choose("model", model, given)
     from ..storage import netcdf
     from ..workflows.training import train_model
 
@@ -60,7 +60,7 @@ def command(
     else:
         splits = [_split(parts, share) for parts in sources]
         training, held_out = ([part for split in splits for part in split[k]] for k in (0, 1))
-    history = train_model(table, training, held_out, output, seed=chosen_seed(seed, given))
+    history = train_model(chosen, training, held_out, output, seed=chosen_seed(seed, given))
     if not is_chief():
         return
     click.echo(f"{output}: trained in {history.attrs['training_time']:.0f} s")

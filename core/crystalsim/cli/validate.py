@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import OptionError, SchemaError
-from .common import configured, output_option, plugin_table, tables
+from .common import choose, configured, output_option, tables
 
 if TYPE_CHECKING:
     from ..validation import Result
@@ -53,19 +53,17 @@ def command(
     impermeability. Exit status 1 if a check fails.
     """
     given = [(*assignments, *extra) for extra in _variants(vary)]
-    wanted = [plugin_table("solver", solver, tables(config_file, each)) for each in given]
-    from ..registry import build
+    wanted = [choose("solver", solver, tables(config_file, each)) for each in given]
     from ..storage.files import make_folder
     from ..validation import CELLS, table_text, validate_solver
 
     if output:
         make_folder(output)
     results = {}
-    for table, extra in zip(wanted, _variants(vary), strict=True):
-        name = table.pop("plugin")
-        label = extra[0].removeprefix("solver.") if extra else name
-        results[label] = validate_solver(build("solver", name, table), cells or CELLS)
-        click.echo((f"\n{name}, {label}\n" if extra else "") + table_text(results[label]))
+    for choice, extra in zip(wanted, _variants(vary), strict=True):
+        label = extra[0].removeprefix("solver.") if extra else choice.name
+        results[label] = validate_solver(choice.build(), cells or CELLS)
+        click.echo((f"\n{choice.name}, {label}\n" if extra else "") + table_text(results[label]))
     if output:
         _write(results, output)
     if not all(result.passed for found in results.values() for result in found):

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import CrystalsimError, OptionError
-from ..options import merge, read_toml
+from ..options import merge, read_toml, refuse_unknown
 from .run import RunConfig, resolve
 
 _SETTINGS = ("title", "trials", "metric", "run", "search")
@@ -149,9 +149,7 @@ def read_exploration(path: Path) -> Exploration:
         If something is unknown, missing or wrong.
     """
     table = read_toml(path)
-    if unknown := [key for key in table if key not in _SETTINGS]:
-        known = ", ".join(_SETTINGS)
-        raise OptionError(f"{path}: unknown setting '{unknown[0]}' (known: {known})")
+    refuse_unknown(table, _SETTINGS, f"{path}: unknown setting")
     trials, metric = table.get("trials", 20), table.get("metric", "relative_l2")
     if not isinstance(trials, int) or isinstance(trials, bool) or trials < 1:
         raise OptionError(f"{path}: trials = {trials!r}; expected a whole number from 1")
@@ -225,9 +223,7 @@ def _dimension(key: str, value: Any) -> Span | tuple[Any, ...]:
         raise OptionError(
             f"search of '{key}' = {value!r}: expected a list, or a table with low and high"
         )
-    if unknown := [name for name in value if name not in _SPAN]:
-        known = ", ".join(_SPAN)
-        raise OptionError(f"search of '{key}': unknown setting '{unknown[0]}' (known: {known})")
+    refuse_unknown(value, _SPAN, f"search of '{key}': unknown setting")
     for name in ("low", "high", *(["step"] if "step" in value else [])):
         number = value.get(name)
         if not isinstance(number, (int, float)) or isinstance(number, bool):

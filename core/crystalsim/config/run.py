@@ -6,17 +6,13 @@ Light: nothing heavy is imported, so that a wrong option fails at once.
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-import msgspec
-
 from ..errors import OptionError
-from ..options import Meta, make_options, merge
-from ..registry import resolve_table, split_plugin
+from ..options import Meta, make_options, merge, refuse_unknown
+from .choice import Choice, evaluator_options
 
 DEFAULTS: dict[str, Any] = {
     "sampler": {"plugin": "random"},
@@ -55,31 +51,46 @@ class RunConfig:
     Attributes
     ----------
     sampler, solver, model
-        Tables with ``plugin`` and the options of that plugin.
-    evaluator
-        Options of evaluators by name.
+        Plugins with their options.
     baselines, evaluators
         Names of models without training to compare with, and of evaluators.
+    evaluator
+        Options of the evaluators by name.
     samples
         Sizes of the splits.
     seed
-        Of everything that is random.
+        Seed of everything that is random.
     """
 
-    sampler: dict[str, Any]
-    solver: dict[str, Any]
-    model: dict[str, Any]
+    sampler: Choice
+    solver: Choice
+    model: Choice
     baselines: tuple[str, ...]
     evaluators: tuple[str, ...]
-    evaluator: dict[str, dict[str, Any]] = field(default_factory=dict)
-    samples: SampleCounts = field(default_factory=SampleCounts)
-    seed: Annotated[int, Meta(ge=0)] = 0
+    evaluator: dict[str, dict[str, Any]]
+    samples: SampleCounts
+    seed: int
 
     def as_dict(self) -> dict[str, Any]:
         """Plain tables, as TOML or JSON would hold them."""
-        plain = json.loads(json.dumps(dataclasses.asdict(self)))
-        assert isinstance(plain, dict)
-        return plain
+        return {
+            **{choice.kind: choice.table for choice in (self.sampler, self.solver, self.model)},
+            "baselines": list(self.baselines),
+            "evaluators": list(self.evaluators),
+            "evaluator": self.evaluator,
+            "samples": dataclasses.asdict(self.samples),
+            "seed": self.seed,
+        }
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What stands beside the tables of plugins."""
+
+    baselines: tuple[str, ...]
+    evaluators: tuple[str, ...]
+    evaluator: dict[str, dict[str, Any]] = field(default_factory=dict)
+    seed: Annotated[int, Meta(ge=0)] = 0
 
 
 def resolve(*tables: Mapping[str, Any]) -> RunConfig:
@@ -93,33 +104,27 @@ def resolve(*tables: Mapping[str, Any]) -> RunConfig:
         If a table, key, option or plugin is unknown, or a value is wrong.
     """
     merged = merge(DEFAULTS, *tables)
-    known = [f.name for f in dataclasses.fields(RunConfig)]
-    for key in merged:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else ""
-            raise OptionError(f"unknown setting '{key}'{hint} (known: {', '.join(known)})")
-    for key in ("sampler", "solver", "model"):
-        if not isinstance(merged[key], Mapping):
-            raise OptionError(f"setting '{key}' = {merged[key]!r}: expected a table with 'plugin'")
+    known = [field.name for field in dataclasses.fields(RunConfig)]
+    refuse_unknown(merged, known, "unknown setting")
+    choices = {}
+    for kind in ("sampler", "solver", "model"):
+        table = merged.pop(kind)
+        if not isinstance(table, Mapping):
+            raise OptionError(f"setting '{kind}' = {table!r}: expected a table with 'plugin'")
+        choices[kind] = Choice.of(kind, table)
     samples = make_options(SampleCounts, merged.pop("samples", {}), where="samples")
-    try:
-        config = msgspec.convert({**merged, "samples": vars(samples)}, RunConfig)
-    except msgspec.ValidationError as error:
-        raise OptionError(f"configuration: {str(error).replace('`', '')}") from None
-    for name in config.baselines:
-        split_plugin("model", {"plugin": name})
-    for name in config.evaluator:
-        if name not in config.evaluators:
+    settings = make_options(_Settings, merged, where="run")
+    for name in settings.baselines:
+        Choice.of("model", {"plugin": name})
+    for name in settings.evaluator:
+        if name not in settings.evaluators:
             raise OptionError(f"options for evaluator '{name}', which is not in 'evaluators'")
-    evaluator = {
-        name: split_plugin("evaluator", {"plugin": name, **config.evaluator.get(name, {})})[1]
-        for name in config.evaluators
-    }
-    return dataclasses.replace(
-        config,
-        sampler=resolve_table("sampler", config.sampler),
-        solver=resolve_table("solver", config.solver),
-        model=resolve_table("model", config.model),
+    evaluator = evaluator_options(settings.evaluators, settings.evaluator)
+    return RunConfig(
+        **choices,
+        baselines=settings.baselines,
+        evaluators=settings.evaluators,
         evaluator=evaluator,
+        samples=samples,
+        seed=settings.seed,
     )

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..errors import OptionError
-from ..options import merge, read_toml
-from ..registry import split_plugin
+from ..options import merge, read_toml, refuse_unknown
+from .choice import Choice
 from .run import RunConfig, resolve
 
 
@@ -25,14 +25,14 @@ class Study(NamedTuple):
     variants
         Configuration of each run by name; ``""`` where there is one only.
     tests
-        Sampler tables by name.
+        Samplers by name.
     test_samples
         Samples of each test.
     """
 
     title: str
     variants: dict[str, RunConfig]
-    tests: dict[str, dict[str, Any]]
+    tests: dict[str, Choice]
     test_samples: int
 
 
@@ -45,9 +45,8 @@ def read_study(path: Path) -> Study:
         If something is unknown, missing or wrong.
     """
     table = read_toml(path)
-    known = {"title", "test_samples", "run", "variants", "tests"}
-    if unknown := sorted(set(table) - known):
-        raise OptionError(f"{path}: unknown setting '{unknown[0]}' (known: {', '.join(known)})")
+    known = ("title", "test_samples", "run", "variants", "tests")
+    refuse_unknown(table, known, f"{path}: unknown setting")
     if not isinstance(table.get("tests"), Mapping) or not table["tests"]:
         raise OptionError(f"{path}: expected at least one table [tests.NAME]")
     samples = table.get("test_samples", 50)
@@ -57,9 +56,9 @@ def read_study(path: Path) -> Study:
     variants = {
         name: resolve(base, changed) for name, changed in table.get("variants", {"": {}}).items()
     }
-    sampler = next(iter(variants.values())).sampler
-    tests = {}
-    for name, changed in table["tests"].items():
-        tests[name] = merge(sampler, changed)
-        split_plugin("sampler", tests[name])
+    sampler = next(iter(variants.values())).sampler.table
+    tests = {
+        name: Choice.of("sampler", merge(sampler, changed))
+        for name, changed in table["tests"].items()
+    }
     return Study(str(table.get("title", path.stem)), variants, tests, samples)

@@ -137,6 +137,13 @@ def attributes(name: str) -> dict[str, str]:
     return {"units": variable.units, "long_name": variable.long_name}
 
 
+def sample_numbers(dataset: xr.Dataset) -> list[int]:
+    """Numbers of the samples: the coordinate `sample`, or positions where there is none."""
+    if "sample" in dataset.coords:
+        return [int(number) for number in dataset["sample"].values]
+    return list(range(dataset.sizes["sample"]))
+
+
 def validate(dataset: xr.Dataset, kind: str) -> xr.Dataset:
     """Check a dataset against the schema of its kind.
 

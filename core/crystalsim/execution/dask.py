@@ -19,8 +19,7 @@ from typing import Any
 
 from ..errors import CrystalsimError, OptionError
 from ..runtime.processes import one_thread_each
-from ..storage import netcdf
-from .shard import Order, Outcome, Task, make_ordered_shard
+from .shard import Order, Outcome, Task
 
 LOCAL = "local"
 """The scheduler that is started here, with workers on this machine."""
@@ -66,7 +65,7 @@ def run_on_dask(order: Order, tasks: list[Task], workers: int, scheduler: str) -
                 task = futures.pop(future)
                 outcome: Outcome = _result(distributed, future)
                 future.release()
-                _seen(Path(order.cases).parent, task)
+                _seen(order.path(task))
                 yield outcome
         finally:
             client.cancel(list(futures))
@@ -98,7 +97,7 @@ def _client(distributed: Any, scheduler: str, workers: int) -> Iterator[Any]:
 
 def _make(order: Order, task: Task) -> Outcome:
     with _ONE_AT_A_TIME:
-        return make_ordered_shard(order, task)
+        return order.make(task)
 
 
 def _result(distributed: Any, future: Any) -> Any:
@@ -122,11 +121,10 @@ def _result(distributed: Any, future: Any) -> Any:
         ) from None
 
 
-def _seen(folder: Path, task: Task) -> None:
+def _seen(path: Path) -> None:
     """Check that a shard came where it is looked for; network file systems may take a while."""
-    path = netcdf.shard_path(folder, task.number)
     end = time.monotonic() + _PATIENCE_SECONDS
-    while path.name not in os.listdir(folder):  # noqa: PTH208 - listing renews what is known
+    while path.name not in os.listdir(path.parent):  # noqa: PTH208 - listing renews what is known
         if time.monotonic() > end:
             raise CrystalsimError(
                 f"{path}: made by a Dask worker but not here; workers need the same file system"

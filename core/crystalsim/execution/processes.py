@@ -12,12 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 
 from ..errors import CrystalsimError
 from ..runtime.processes import one_thread_each
-from .shard import (
-    Order,
-    Outcome,
-    Task,
-    make_ordered_shard,
-)
+from .shard import Order, Outcome, Task
 
 
 def in_processes(order: Order, tasks: list[Task], workers: int) -> Iterator[Outcome]:
@@ -26,9 +21,7 @@ def in_processes(order: Order, tasks: list[Task], workers: int) -> Iterator[Outc
     with one_thread_each():
         pool = ProcessPoolExecutor(min(workers, len(tasks)), context, _start_worker)
         try:
-            futures: list[Future[Outcome]] = [
-                pool.submit(make_ordered_shard, order, task) for task in tasks
-            ]
+            futures: list[Future[Outcome]] = [pool.submit(order.make, task) for task in tasks]
             for future in as_completed(futures):
                 yield future.result()
         except BrokenProcessPool:

@@ -6,46 +6,60 @@ A sample that raises is filled with NaN and reported by its number; the others g
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from ..storage import netcdf
+import xarray as xr
+
 from .processes import in_processes
-from .shard import (
-    Job,
-    Outcome,
-    Task,
-    make_shard,
-)
+from .shard import Order, Outcome, Task
 
 PROCESSES = "processes"
 """The scheduler that is used by default: a pool of processes on this machine."""
 
 
+class Schedule(NamedTuple):
+    """Who makes which shards.
+
+    Attributes
+    ----------
+    workers
+        Processes on this machine; each uses one thread.
+    scheduler
+        ``"processes"``, ``"local"`` (Dask on this machine) or the address of a Dask scheduler.
+    shard
+        ``(i, n)``: make only every n-th shard from the i-th (from 1), for job arrays.
+    """
+
+    workers: int = 1
+    scheduler: str = PROCESSES
+    shard: tuple[int, int] = (1, 1)
+
+
 def run_tasks(
-    job: Job, tasks: list[Task], workers: int, scheduler: str = PROCESSES
+    cases: xr.Dataset, order: Order, tasks: list[Task], schedule: Schedule
 ) -> Iterator[Outcome]:
     """Make shards, in several processes if there is more than one worker and one shard.
 
     Parameters
     ----------
-    job, tasks
+    cases
+        All samples.
+    order, tasks
         What to make.
-    workers
-        Processes on this machine.
-    scheduler
-        ``"processes"``, ``"local"`` (Dask on this machine) or the address of a Dask scheduler.
+    schedule
+        Who makes it.
 
     Raises
     ------
     CrystalsimError
         If a worker process dies, or there is no scheduler.
     """
-    if scheduler != PROCESSES:
+    if schedule.scheduler != PROCESSES:
         from .dask import run_on_dask
 
-        yield from run_on_dask(job.order(), tasks, workers, scheduler)
-    elif workers > 1 and len(tasks) > 1:
-        yield from in_processes(job.order(), tasks, workers)
+        yield from run_on_dask(order.for_others(cases), tasks, schedule.workers, schedule.scheduler)
+    elif schedule.workers > 1 and len(tasks) > 1:
+        yield from in_processes(order.for_others(cases), tasks, schedule.workers)
     else:
         for task in tasks:
-            path = netcdf.shard_path(job.folder, task.number)
-            yield make_shard(job.part(task), job.work, path, job.attributes, job.compress)
+            yield order.make(task, cases.isel(sample=slice(task.first, task.last)))

@@ -36,114 +36,100 @@ class Outcome(NamedTuple):
     unconverged: list[int]
 
 
-Work = Callable[[xr.Dataset], xr.Dataset]
+Compute = Callable[[xr.Dataset], xr.Dataset]
+"""Turns cases into solutions of the same samples."""
 
 
-class Job(NamedTuple):
-    """What all shards of a folder have in common.
+class Order(NamedTuple):
+    """What a worker needs to make shards: paths and options, no arrays.
 
     Attributes
     ----------
-    cases
-        All samples.
-    work
-        Turns some of them into solutions.
     folder
-        Where the shards go.
+        Folder of the shards.
+    compute
+        Turns cases into solutions.
     attributes
         Provenance of every file.
     compress
         Whether to deflate the files; see `netcdf.save`.
     """
 
-    cases: xr.Dataset
-    work: Work
     folder: Path
+    compute: Compute
     attributes: dict[str, Any]
     compress: bool
 
-    def part(self, task: Task) -> xr.Dataset:
-        """Cases of one shard."""
-        return self.cases.isel(sample=slice(task.first, task.last))
+    def path(self, task: Task) -> Path:
+        """File of a shard."""
+        return netcdf.shard_path(self.folder, task.number)
 
-    def order(self) -> Order:
-        """Write the cases into the folder, for workers in other processes to read."""
+    def for_others(self, cases: xr.Dataset) -> Order:
+        """Write all cases into the folder; gives the order for workers that read them there."""
         path = self.folder.absolute() / CASES
-        if not self._has_cases(path):
-            netcdf.save(self.cases, path)
-        return Order(str(path), self.work, self.attributes, self.compress)
+        if not _holds(path, cases):
+            netcdf.save(cases, path)
+        return self._replace(folder=path.parent)
 
-    def _has_cases(self, path: Path) -> bool:
+    def make(self, task: Task, cases: xr.Dataset | None = None) -> Outcome:
+        """Work on one shard and write it; samples that raise are filled with NaN and reported.
+
+        Parameters
+        ----------
+        task
+            The shard.
+        cases
+            Cases of the shard; None reads them from the folder.
+        """
+        if cases is None:
+            cases = netcdf.read_samples(self.folder / CASES, task.first, task.last)
+        numbers = schema.sample_numbers(cases)
+        failed: dict[int, str] = {}
         try:
-            return fingerprint(netcdf.read_file(path)) == fingerprint(self.cases)
-        except StoreError:
-            return False
+            solutions = _checked(self.compute, cases)
+        except (OptionError, StoreError):
+            raise  # not the sample's fault
+        except Exception as error:
+            if len(numbers) == 1:
+                solutions, failed = _failed(cases), {numbers[0]: _line(error)}
+            else:
+                solutions, failed = _one_by_one(cases, self.compute)
+        solutions = solutions.assign_attrs({**solutions.attrs, **self.attributes})
+        netcdf.save(solutions, self.path(task), compress=self.compress, checksum=True)
+        converged = solutions["converged"].values.astype(bool)
+        unconverged = [n for n, good in zip(numbers, converged, strict=True) if not good]
+        return Outcome(len(numbers), failed, [n for n in unconverged if n not in failed])
 
 
-class Order(NamedTuple):
-    """What a worker in another process is told: paths and options, no arrays.
-
-    Attributes
-    ----------
-    cases
-        File with all samples; shards go beside it.
-    work, attributes, compress
-        See `Job`.
-    """
-
-    cases: str
-    work: Work
-    attributes: dict[str, Any]
-    compress: bool
-
-
-def make_ordered_shard(order: Order, task: Task) -> Outcome:
-    """Read the cases of one shard, work on them and write it; see `make_shard`."""
-    cases = netcdf.read_samples(Path(order.cases), task.first, task.last)
-    path = netcdf.shard_path(Path(order.cases).parent, task.number)
-    return make_shard(cases, order.work, path, order.attributes, order.compress)
-
-
-def make_shard(
-    cases: xr.Dataset, work: Work, path: Path, attributes: dict[str, Any], compress: bool
-) -> Outcome:
-    """Work on one shard and write it; samples that raise are filled with NaN and reported."""
-    failed: dict[int, str] = {}
+def _holds(path: Path, cases: xr.Dataset) -> bool:
     try:
-        made = _checked(work, cases)
-    except (OptionError, StoreError):
-        raise  # not the sample's fault
-    except Exception as error:
-        if cases.sizes["sample"] == 1:
-            made, failed = _failed(cases), {_ids(cases)[0]: _line(error)}
-        else:
-            made, failed = _one_by_one(cases, work)
-    made = made.assign_attrs({**made.attrs, **attributes})
-    netcdf.save(made, path, compress=compress, checksum=True)
-    converged = made["converged"].values.astype(bool)
-    unconverged = [n for n, good in zip(_ids(cases), converged, strict=True) if not good]
-    return Outcome(cases.sizes["sample"], failed, [n for n in unconverged if n not in failed])
+        return fingerprint(netcdf.read_file(path)) == fingerprint(cases)
+    except StoreError:
+        return False
 
 
-def _checked(work: Work, cases: xr.Dataset) -> xr.Dataset:
+def _checked(compute: Compute, cases: xr.Dataset) -> xr.Dataset:
     """Do the work and check that a plugin kept its promise: valid, the same samples, in order."""
-    made = schema.validate(work(cases), "solutions")
-    if _ids(made) != _ids(cases):
-        raise SchemaError(f"samples {_ids(made)[:3]} ... came back for {_ids(cases)[:3]} ...")
-    return made
+    solutions = schema.validate(compute(cases), "solutions")
+    returned, expected = schema.sample_numbers(solutions), schema.sample_numbers(cases)
+    if returned != expected:
+        raise SchemaError(f"samples {returned[:3]} ... came back for {expected[:3]} ...")
+    return solutions
 
 
-def _one_by_one(cases: xr.Dataset, work: Work) -> tuple[xr.Dataset, dict[int, str]]:
+def _one_by_one(cases: xr.Dataset, compute: Compute) -> tuple[xr.Dataset, dict[int, str]]:
+    """Work on each sample alone, so that one that raises spoils no other."""
+    numbers = schema.sample_numbers(cases)
     parts, failed = [], {}
-    for i, number in enumerate(_ids(cases)):
+    for i, number in enumerate(numbers):
         one = cases.isel(sample=[i])
         try:
-            parts.append(_checked(work, one))
+            parts.append(_checked(compute, one))
         except Exception as error:
             failed[number] = _line(error)
             parts.append(_failed(one))
     shared = [str(n) for n in parts[0].data_vars if all(n in part for part in parts)]
-    good = next((i for i, n in enumerate(_ids(cases)) if n not in failed), 0)
+    good = next((i for i, n in enumerate(numbers) if n not in failed), 0)
     joined = netcdf.concatenate([part[shared] for part in parts])
     return joined.assign_attrs(parts[good].attrs), failed
 
@@ -162,11 +148,6 @@ def _failed(case: xr.Dataset) -> xr.Dataset:
     fields: dict[str, Any] = {name: np.full(dims, np.nan) for name, dims in shape.items()}
     fields |= {"converged": np.zeros(1, dtype=bool), "iterations": np.zeros(1, dtype=np.int32)}
     return make_solutions(case, fields)
-
-
-def _ids(cases: xr.Dataset) -> list[int]:
-    count = cases.sizes["sample"]
-    return cases["sample"].values.tolist() if "sample" in cases.coords else list(range(count))
 
 
 def _line(error: Exception) -> str:

@@ -7,17 +7,16 @@ loses the shards in hand; the same call again makes only what is missing.
 from __future__ import annotations
 
 import functools
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import xarray as xr
 
+from ..config.choice import Choice
 from ..datasets.cases import cases_only
 from ..errors import CrystalsimError, OptionError, StoreError
-from ..registry import build, split_plugin
 from ..runtime.log import logger
 from ..runtime.progress import progress
 from ..storage import netcdf
@@ -25,20 +24,82 @@ from ..storage.claims import VERSIONS, claim_folder, is_made, versions
 from ..storage.files import checksum_fits, record_checksum, remove_stale
 from ..storage.joining import join_files
 from ..storage.provenance import fingerprint, provenance
-from .schedule import PROCESSES, run_tasks
-from .shard import Job, Outcome, Task, Work
+from .schedule import Schedule, run_tasks
+from .shard import Compute, Order, Outcome, Task
 
 SHARD_SIZE = 64
 
 
+class Job(NamedTuple):
+    """Everything that decides what stands in an output.
+
+    Attributes
+    ----------
+    verb
+        What is done to the samples, for people.
+    cases
+        All samples, without anything but what decides the flow.
+    compute
+        Turns cases into solutions.
+    config
+        Table of the solver or the model, by its kind.
+    output
+        A file (``.nc``) or a folder. Shards of a file are kept in a hidden folder until all are
+        there.
+    attributes
+        Provenance of every file.
+    shard_size
+        Samples in a shard.
+    compress
+        Whether to deflate the files; see `netcdf.save`.
+    """
+
+    verb: str
+    cases: xr.Dataset
+    compute: Compute
+    config: dict[str, Any]
+    output: Path
+    attributes: dict[str, Any]
+    shard_size: int
+    compress: bool
+
+    @property
+    def single(self) -> bool:
+        """Whether the output is one file."""
+        return self.output.suffix == ".nc"
+
+    @property
+    def tasks(self) -> list[Task]:
+        """All shards."""
+        samples = self.cases.sizes["sample"]
+        return [
+            Task(number, first, min(first + self.shard_size, samples))
+            for number, first in enumerate(range(0, samples, self.shard_size))
+        ]
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """Description of the folder of shards."""
+        return {
+            "kind": "solutions",
+            "shards": len(self.tasks),
+            "shard_size": self.shard_size,
+            "samples": self.cases.sizes["sample"],
+            "config": self.config,
+            "cases": fingerprint(self.cases),
+        }
+
+    def is_finished(self) -> bool:
+        """Whether the output is one file, and there."""
+        return self.single and is_made(self.output, self.attributes, cases=self.cases)
+
+
 def solve_cases(
     cases: xr.Dataset,
-    solver: dict[str, Any],
+    solver: Choice,
     output: Path,
     *,
-    workers: int = 1,
-    scheduler: str = PROCESSES,
-    shard: tuple[int, int] = (1, 1),
+    schedule: Schedule = Schedule(),  # noqa: B008 - cannot change
     shard_size: int = SHARD_SIZE,
     seed: int | None = None,
     compress: bool = False,
@@ -50,22 +111,13 @@ def solve_cases(
     cases
         Dataset of kind ``"cases"``.
     solver
-        Table with ``plugin`` and its options.
-    output
-        A file (``.nc``) or a folder. Shards of a file are kept in a hidden folder until all are
-        there.
-    workers
-        Processes; each uses one thread.
-    scheduler
-        ``"processes"``, ``"local"`` (Dask on this machine) or the address of a Dask scheduler.
-    shard
-        ``(i, n)``: make only every n-th shard from the i-th (from 1), for job arrays.
-    shard_size
-        Samples in a shard.
+        Solver and its options.
+    output, shard_size, compress
+        See `Job`.
+    schedule
+        Who makes which shards.
     seed
-        Noted in the files.
-    compress
-        Whether to deflate the files; see `store.save`.
+        Seed of the cases, noted in the files.
 
     Returns
     -------
@@ -80,25 +132,15 @@ def solve_cases(
     CrystalsimError
         If no sample could be solved.
     """
-    split_plugin("solver", solver)
-    if not 1 <= shard[0] <= shard[1]:
-        raise OptionError(f"shard = {shard[0]}/{shard[1]}: expected i/n with i from 1 to n")
-    attributes = provenance({"solver": solver}, seed)
-    if output.suffix == ".nc" and is_made(output, attributes, cases=cases):
-        logger.info("%s is there already", output)
-        return True
-    return _make_shards(
-        cases,
-        _Solve(solver),
-        output,
-        attributes,
-        {"solver": solver},
-        workers=workers,
-        scheduler=scheduler,
-        shard=shard,
-        shard_size=shard_size,
-        compress=compress,
+    first, parts = schedule.shard
+    if not 1 <= first <= parts:
+        raise OptionError(f"shard = {first}/{parts}: expected i/n with i from 1 to n")
+    config, compute = {"solver": solver.table}, functools.partial(_solve, solver)
+    attributes = provenance(config, seed)
+    job = Job(
+        "solving", cases_only(cases), compute, config, output, attributes, shard_size, compress
     )
+    return _make_shards(job, schedule)
 
 
 def predict_cases(
@@ -106,142 +148,97 @@ def predict_cases(
     model: Any,
     output: Path,
     *,
-    config: dict[str, Any],
+    choice: Choice,
     shard_size: int = SHARD_SIZE,
     compress: bool = False,
 ) -> None:
     """Predict cases with a model in this process into a file or a folder of shards.
 
-    What is there already is kept; `config` has to tell models of other weights apart.
+    What is there already is kept; `choice` has to tell models of other weights apart.
 
     Raises
     ------
     StoreError
         If `output` holds predictions of another model or other cases.
     """
-    attributes = provenance({"model": config})
-    if output.suffix == ".nc" and is_made(output, attributes, cases=cases):
-        logger.info("%s is there already", output)
-        return
-    _make_shards(
-        cases,
-        model.predict,
-        output,
-        attributes,
-        {"model": config},
-        workers=1,
-        scheduler=PROCESSES,
-        shard=(1, 1),
-        shard_size=shard_size,
-        compress=compress,
+    config = {"model": choice.table}
+    attributes, compute = provenance(config), model.predict
+    job = Job(
+        "predicting", cases_only(cases), compute, config, output, attributes, shard_size, compress
     )
+    _make_shards(job, Schedule())
 
 
-class _Solve:
-    """Solve with a solver that is made once in each process."""
-
-    def __init__(self, table: dict[str, Any]) -> None:
-        self.table = json.dumps(table)
-
-    def __call__(self, cases: xr.Dataset) -> xr.Dataset:
-        solved = _solver(self.table).solve(cases)
-        assert isinstance(solved, xr.Dataset)
-        return solved
+def _solve(solver: Choice, cases: xr.Dataset) -> xr.Dataset:
+    solutions = _built(solver).solve(cases)
+    assert isinstance(solutions, xr.Dataset)
+    return solutions
 
 
 @functools.cache
-def _solver(table: str) -> Any:
-    return build("solver", *split_plugin("solver", json.loads(table)))
+def _built(solver: Choice) -> Any:
+    """Make a solver, once in each process."""
+    return solver.build()
 
 
-def _make_shards(
-    cases: xr.Dataset,
-    work: Work,
-    output: Path,
-    attributes: dict[str, Any],
-    config: dict[str, Any],
-    *,
-    workers: int,
-    scheduler: str,
-    shard: tuple[int, int],
-    shard_size: int,
-    compress: bool,
-) -> bool:
-    samples = cases.sizes["sample"]
-    single = output.suffix == ".nc"
-    tasks = [
-        Task(number, first, min(first + shard_size, samples))
-        for number, first in enumerate(range(0, samples, shard_size))
-    ]
+def _make_shards(job: Job, schedule: Schedule) -> bool:
+    """Make what is missing; gives whether all is there now."""
+    if job.is_finished():
+        logger.info("%s is there already", job.output)
+        return True
+    tasks, manifest = job.tasks, job.manifest
     if not tasks:
         raise OptionError("there are no samples")
-    inputs = cases_only(cases)
-    manifest = {
-        "kind": "solutions",
-        "shards": len(tasks),
-        "shard_size": shard_size,
-        "samples": samples,
-        "config": config,
-        "cases": fingerprint(inputs),
-    }
-    folder = _hidden(output, manifest) if single else output
-    if single:
-        remove_stale(output.parent)
-    job = Job(inputs, work, folder, attributes, compress)
+    folder = job.output
+    if job.single:
+        # Work that differs never shares a folder.
+        hidden = f".{job.output.name}.{fingerprint(manifest)[:8]}.shards"
+        folder = job.output.with_name(hidden)
+        remove_stale(job.output.parent)
+    order = Order(folder, job.compute, job.attributes, job.compress)
+    first, parts = schedule.shard
     try:
-        claim_folder(folder, netcdf.MANIFEST, {**manifest, VERSIONS: versions(config)})
-        todo = [t for t in tasks[shard[0] - 1 :: shard[1]] if not _done(folder, t)]
-        _make(job, todo, workers, scheduler, hidden=single)
-        paths = [netcdf.shard_path(folder, t.number) for t in tasks]
-        if single:
-            return _join(paths, output, attributes, cases, compress)
+        claim_folder(folder, netcdf.MANIFEST, {**manifest, VERSIONS: versions(job.config)})
+        missing = [task for task in tasks[first - 1 :: parts] if not _done(order.path(task), task)]
+        _make(job, order, missing, schedule)
+        paths = [order.path(task) for task in tasks]
+        if job.single:
+            return _join(job, paths)
         return all(path.is_file() for path in paths)
     except (StoreError, FileNotFoundError):
         # Another process at the same file may have finished it and removed the shards.
-        if single and is_made(output, attributes, cases=cases):
+        if job.is_finished():
             return True
         raise
 
 
-def _make(job: Job, todo: list[Task], workers: int, scheduler: str, *, hidden: bool) -> None:
+def _make(job: Job, order: Order, tasks: list[Task], schedule: Schedule) -> None:
     """Make shards and tell what failed; a hidden folder in which there are none is removed."""
     try:
-        outcomes = list(_work_through(job, todo, workers, scheduler))
+        outcomes = list(_work_through(job, order, tasks, schedule))
         if outcomes and all(len(o.failed) == o.samples for o in outcomes):
-            for task in todo:
-                netcdf.shard_path(job.folder, task.number).unlink(missing_ok=True)
+            for task in tasks:
+                order.path(task).unlink(missing_ok=True)
             number, text = next(iter(outcomes[0].failed.items()))
             raise CrystalsimError(f"all samples failed; sample {number}: {text}")
     finally:
-        if hidden and not any(job.folder.glob("shard-*.nc")):
-            shutil.rmtree(job.folder, ignore_errors=True)  # nothing to go on from
+        if job.single and not any(order.folder.glob("shard-*.nc")):
+            shutil.rmtree(order.folder, ignore_errors=True)  # nothing to go on from
     _report(outcomes)
 
 
-def _hidden(output: Path, manifest: dict[str, Any]) -> Path:
-    """Folder for the shards of one file; work that differs never shares one."""
-    return output.with_name(f".{output.name}.{fingerprint(manifest)[:8]}.shards")
-
-
-def _join(
-    paths: list[Path],
-    output: Path,
-    attributes: dict[str, Any],
-    cases: xr.Dataset,
-    compress: bool,
-) -> bool:
+def _join(job: Job, paths: list[Path]) -> bool:
     """Make one file of all shards, if they are there and no other process has made it."""
     if all(path.is_file() for path in paths):
-        join_files(paths, output, compress=compress)
-    elif not is_made(output, attributes, cases=cases):
+        join_files(paths, job.output, compress=job.compress)
+    elif not job.is_finished():
         return False
     shutil.rmtree(paths[0].parent, ignore_errors=True)
     return True
 
 
-def _done(folder: Path, task: Task) -> bool:
+def _done(path: Path, task: Task) -> bool:
     """Whether a shard is there and whole; a damaged one is named and made again."""
-    path = netcdf.shard_path(folder, task.number)
     if not path.is_file():
         return False
     fits = checksum_fits(path)
@@ -260,13 +257,14 @@ def _done(folder: Path, task: Task) -> bool:
     return whole
 
 
-def _work_through(job: Job, tasks: list[Task], workers: int, scheduler: str) -> Iterator[Outcome]:
+def _work_through(
+    job: Job, order: Order, tasks: list[Task], schedule: Schedule
+) -> Iterator[Outcome]:
     if not tasks:
         return
     total = sum(task.last - task.first for task in tasks)
-    description = "solving" if isinstance(job.work, _Solve) else "predicting"
-    with progress(total=total, description=description, unit="sample") as bar:
-        for outcome in run_tasks(job, tasks, workers, scheduler):
+    with progress(total=total, description=job.verb, unit="sample") as bar:
+        for outcome in run_tasks(job.cases, order, tasks, schedule):
             bar.update(outcome.samples)
             logger.debug("a shard of %d samples is done", outcome.samples)
             yield outcome

@@ -115,7 +115,7 @@ def make_study_report(study: Study, entries: Sequence[Entry], figures: Sequence[
     for name, config in study.variants.items():
         text = preformatted(to_toml(config.as_dict()))
         body.append(folded(f"Configuration {name}".strip(), text))
-    text = preformatted(to_toml(study.tests))
+    text = preformatted(to_toml({name: sampler.table for name, sampler in study.tests.items()}))
     body.append(folded("Tests", text))
     heading = f"{study.test_samples} samples a test, none seen in training"
     return page(f"crystalsim: {study.title}", heading, body)

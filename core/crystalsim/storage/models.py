@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from .._version import __version__
+from ..config.choice import Choice
 from ..errors import StoreError
-from ..registry import build, registry, split_plugin
+from ..registry import registry
 from .files import sha256, write_text
 
 MODEL = "model.json"
@@ -19,24 +20,23 @@ TRAINING = "training.json"
 _NOT_WEIGHTS = ("history.nc", "training.pt", MODEL, TRAINING)
 
 
-def save_model(model: Any, table: dict[str, Any], folder: Path, seed: int) -> None:
+def save_model(model: Any, choice: Choice, folder: Path, seed: int) -> None:
     """Write a model into a folder; `model.json` comes last and says that it is whole."""
-    name, options = split_plugin("model", table)
-    entry = registry().lookup("model", name)
+    entry = registry().lookup("model", choice.name)
     folder.mkdir(parents=True, exist_ok=True)
     model.save(folder)
     described = {
-        "plugin": name,
+        "plugin": choice.name,
         "distribution": entry.distribution,
         "version": entry.version,
         "crystalsim_version": __version__,
-        "options": options,
+        "options": choice.options,
         "seed": seed,
     }
     write_text(folder / MODEL, json.dumps(described, indent=2))
 
 
-def load_model(name: str) -> tuple[Any, dict[str, Any]]:
+def load_model(name: str) -> tuple[Any, Choice]:
     """Load a model from a folder, or one that needs no training from its plugin's name.
 
     A plugin whose model has a classmethod ``pretrained()`` brings weights along.
@@ -45,8 +45,8 @@ def load_model(name: str) -> tuple[Any, dict[str, Any]]:
     -------
     model
         Ready to predict.
-    table
-        ``plugin`` and options, and a fingerprint of the `weights` where there are any.
+    choice
+        Plugin and options, and beside them a fingerprint of the `weights` where there are any.
 
     Raises
     ------
@@ -59,17 +59,17 @@ def load_model(name: str) -> tuple[Any, dict[str, Any]]:
     if (folder / "model" / MODEL).is_file():  # the folder of a run
         folder = folder / "model"
     if not folder.is_dir():
+        choice = Choice("model", name)
         pretrained = getattr(registry().load("model", name), "pretrained", None)
-        model = pretrained() if pretrained else build("model", name, {})
-        return model, {"plugin": name}
+        return pretrained() if pretrained else choice.build(), choice
     try:
         described = json.loads((folder / MODEL).read_text(encoding="utf-8"))
         plugin, options = str(described["plugin"]), dict(described["options"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise StoreError(f"{folder / MODEL}: not a model's folder: {reason}") from None
-    table = {"plugin": plugin, **options, "weights": _fingerprint(folder)}
-    return registry().load("model", plugin).load(folder), table
+    choice = Choice("model", plugin, {**options, "weights": _fingerprint(folder)})
+    return registry().load("model", plugin).load(folder), choice
 
 
 def _fingerprint(folder: Path) -> str:

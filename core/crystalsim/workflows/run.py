@@ -8,20 +8,22 @@ only what is missing.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
+from ..config.choice import Choice
 from ..config.run import RunConfig
 from ..errors import SchemaError, StoreError
 from ..evaluation.scores import score
 from ..evaluation.tables import Row, prototype_row, reference_row, row, save_table, table_text
+from ..execution.schedule import Schedule
 from ..execution.shards import predict_cases, solve_cases
 from ..options import read_toml, to_toml
-from ..registry import build, registry, split_plugin
+from ..registry import registry
 from ..runtime.log import log_file, logger
 from ..storage import netcdf
 from ..storage.claims import differences
@@ -36,10 +38,10 @@ if TYPE_CHECKING:
 SPLITS = ("training", "validation", "test")
 
 
-def draw_cases(sampler: Mapping[str, Any], count: int | None, seed: int) -> xr.Dataset:
+def draw_cases(sampler: Choice, count: int | None, seed: int) -> xr.Dataset:
     """Draw cases and say in their attributes how."""
-    cases = build("sampler", *split_plugin("sampler", sampler)).sample(count, seed=seed)
-    attributes = provenance({"sampler": dict(sampler)}, seed)
+    cases: xr.Dataset = sampler.build().sample(count, seed=seed)
+    attributes = provenance({"sampler": sampler.table}, seed)
     return cases.assign_attrs({**cases.attrs, **attributes})
 
 
@@ -132,7 +134,7 @@ def _solutions(config: RunConfig, folder: Path, workers: int) -> dict[str, Path]
             cases,
             config.solver,
             made[split],
-            workers=workers,
+            schedule=Schedule(workers),
             seed=seeds[split],
             compress=True,
         )
@@ -147,7 +149,7 @@ def _solutions(config: RunConfig, folder: Path, workers: int) -> dict[str, Path]
 
 def _contestants(config: RunConfig, model_folder: Path) -> dict[str, str]:
     """What to load for each row of the table: the model, then the baselines."""
-    named = {split_plugin("model", config.model)[0]: str(model_folder)}
+    named = {config.model.name: str(model_folder)}
     return named | {name: name for name in config.baselines if name not in named}
 
 
@@ -158,8 +160,8 @@ def _results(
     label = name.replace("/", "-")
     path = folder / "predictions" / f"{label}.nc"
     if not path.is_file():
-        model, table = load_model(source)
-        predict_cases(test, model, path, config=table, compress=True)
+        model, choice = load_model(source)
+        predict_cases(test, model, path, choice=choice, compress=True)
     prediction = netcdf.open(path)
     scores = {}
     for evaluator in config.evaluators:
@@ -193,7 +195,7 @@ def _report(
         row(name, prediction, scores, history if name == trained else None)
         for name, (prediction, scores) in results.items()
     ]
-    quoted = [reference_row(split_plugin("solver", config.solver)[0], test), prototype_row()]
+    quoted = [reference_row(config.solver.name, test), prototype_row()]
     save_table([*rows, *quoted], folder / "summary.csv")
     text = table_text([*rows, *quoted])
     heading = (

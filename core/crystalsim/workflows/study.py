@@ -24,16 +24,16 @@ import csv
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from ..config.choice import Choice
 from ..config.run import QUICK_EVALUATORS, RunConfig
 from ..config.study import Study
 from ..evaluation.studies import METRICS, Entry
+from ..execution.schedule import Schedule
 from ..execution.shards import predict_cases, solve_cases
-from ..registry import split_plugin
 from ..runtime.log import logger
 from ..storage import netcdf
 from ..storage.files import make_folder, write_text
@@ -58,7 +58,7 @@ def run_study(study: Study, folder: Path, *, workers: int = 1) -> list[Entry]:
     for name, config in study.variants.items():
         run_folder = folder / "runs" / (_file_name(name) or "run")
         pipeline.run(config, run_folder, workers=workers)
-        plugin = split_plugin("model", config.model)[0]
+        plugin = config.model.name
         models[f"{plugin}, {name}" if name else plugin] = str(run_folder / "model")
         models.update({baseline: baseline for baseline in config.baselines})
     first = next(iter(study.variants.values()))
@@ -69,8 +69,8 @@ def run_study(study: Study, folder: Path, *, workers: int = 1) -> list[Entry]:
         for label, source in models.items():
             path = folder / "tests" / _file_name(name) / f"{_file_name(label)}.nc"
             if not path.is_file():
-                model, table = load_model(source)
-                predict_cases(truth, model, path, config=table, compress=True)
+                model, choice = load_model(source)
+                predict_cases(truth, model, path, choice=choice, compress=True)
             quick = {n: first.evaluator.get(n, {}) for n in QUICK_EVALUATORS}
             found = pipeline.score(truth, netcdf.open(path), quick)
             entries.append(Entry(label, name, _errors(found)))
@@ -81,7 +81,7 @@ def run_study(study: Study, folder: Path, *, workers: int = 1) -> list[Entry]:
 def _truth(
     study: Study,
     folder: Path,
-    sampler: Mapping[str, Any],
+    sampler: Choice,
     config: RunConfig,
     number: int,
     workers: int,
@@ -93,7 +93,7 @@ def _truth(
         make_folder(folder)
         netcdf.save(pipeline.draw_cases(sampler, study.test_samples, seed), path)
     cases = netcdf.open(path, "cases")
-    solve_cases(cases, config.solver, folder / "solutions", workers=workers, seed=seed)
+    solve_cases(cases, config.solver, folder / "solutions", schedule=Schedule(workers), seed=seed)
     return usable(netcdf.open(folder / "solutions"))
 
 

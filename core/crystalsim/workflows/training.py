@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ..config.choice import Choice
 from ..contracts import OnEpoch
 from ..datasets.cases import cases_only
 from ..errors import StoreError
-from ..registry import build, registry, split_plugin
+from ..registry import registry
 from ..runtime.log import logger
 from ..runtime.processes import is_chief
 from ..scene.grid import Grid
@@ -44,7 +45,7 @@ def usable(solutions: xr.Dataset) -> xr.Dataset:
 
 
 def train_model(
-    table: Mapping[str, Any],
+    choice: Choice,
     training: Sequence[xr.Dataset],
     validation: Sequence[xr.Dataset],
     folder: Path,
@@ -57,8 +58,8 @@ def train_model(
 
     Parameters
     ----------
-    table
-        ``plugin`` and options of the model.
+    choice
+        Model and its options.
     training, validation
         Solutions, a dataset for each grid.
     folder
@@ -76,11 +77,10 @@ def train_model(
         History on (epoch), with ``training_time`` [s] in its attributes; also written to
         `history.nc` in the folder.
     """
-    name, options = split_plugin("model", table)
-    model = build("model", name, options)
-    made = _claim(table, training, validation, folder, seed)
-    if made is not None:
-        return made
+    model = choice.build()
+    finished = _claim(choice, training, validation, folder, seed)
+    if finished is not None:
+        return finished
     hook = functools.partial(registry().broadcast, "crystalsim_epoch_finished", run=run or folder)
 
     def after(epoch: int, metrics: Mapping[str, float]) -> None:
@@ -97,7 +97,7 @@ def train_model(
     )
     spent = time.perf_counter() - start + float(history.attrs.get("earlier_training_time", 0.0))
     attributes = {
-        **provenance({"model": dict(table)}, seed),
+        **provenance({"model": choice.table}, seed),
         "training_time": spent,
         "training_samples": sum(dataset.sizes["sample"] for dataset in training),
         "parameters": int(getattr(model, "parameter_count", 0)),
@@ -106,19 +106,19 @@ def train_model(
     if not is_chief():
         return history
     netcdf.save(history, folder / "history.nc")
-    save_model(model, dict(table), folder, seed)
+    save_model(model, choice, folder, seed)
     return history
 
 
 def _claim(
-    table: Mapping[str, Any],
+    choice: Choice,
     training: Sequence[xr.Dataset],
     validation: Sequence[xr.Dataset],
     folder: Path,
     seed: int,
 ) -> xr.Dataset | None:
     """Check that the folder is of this training; gives the history of one that is finished."""
-    config = {"model": dict(table)}
+    config = {"model": choice.table}
     described = {
         **config,
         "seed": seed,

@@ -12,6 +12,8 @@ import pytest
 
 import crystalsim
 from crystalsim import Grid, make_cases
+from crystalsim.config.choice import Choice
+from crystalsim.execution.schedule import Schedule
 from crystalsim.execution.shards import solve_cases
 from crystalsim_lamem.input_file import Version
 from crystalsim_lamem.plugin import LamemOptions
@@ -129,14 +131,15 @@ def test_workers_shards_and_a_failure(fake, monkeypatch, tmp_path):
     monkeypatch.setenv("FAKE_LAMEM", "crash:2")
     samples = [[CRYSTAL], [CRYSTAL, SECOND], [SECOND], [{**SECOND, "radius": 90}]]
     cases = make_cases(samples, Grid(16, 16))
-    table = {"plugin": "lamem", "executable": fake, "keep_files": str(tmp_path / "kept")}
+    options = {"executable": fake, "keep_files": str(tmp_path / "kept")}
+    lamem, schedule = Choice("solver", "lamem", options), Schedule(workers=2)
     output = tmp_path / "solutions"
-    assert solve_cases(cases, table, output, workers=2, shard_size=1)
+    assert solve_cases(cases, lamem, output, schedule=schedule, shard_size=1)
     solution = crystalsim.open(output)
     assert solution.converged.values.tolist() == [True, False, True, True]
     (output / "shard-00002.nc").unlink()
     times = {p: p.stat().st_mtime_ns for p in output.glob("shard-*")}
-    assert solve_cases(cases, table, output, workers=2, shard_size=1)
+    assert solve_cases(cases, lamem, output, schedule=schedule, shard_size=1)
     assert all(p.stat().st_mtime_ns == time for p, time in times.items())
     assert len(list(Path(tmp_path / "kept").glob("*/lamem.log"))) == 4
 

@@ -12,6 +12,7 @@ from ...config.exploration import Exploration
 from ...config.run import QUICK_EVALUATORS, RunConfig
 from ...errors import CrystalsimError, OptionError
 from ...evaluation.scores import score, summarise
+from ...execution.schedule import Schedule
 from ...execution.shards import solve_cases
 from ...storage import netcdf
 from ...storage.files import make_folder, write_text
@@ -78,7 +79,7 @@ class Judge:
         """
         config = self.exploration.config(parameters)
         training = self.solutions(config, "training")
-        epochs = config.model.get("epochs")
+        epochs = config.model.options.get("epochs")
 
         def on_epoch(epoch: int, metrics: Mapping[str, float]) -> None:
             error = next((metrics[name] for name in _ERRORS if name in metrics), None)
@@ -104,7 +105,7 @@ class Judge:
     def solutions(self, config: RunConfig, split: str) -> Path:
         """Solutions of a split, made once for all trials and processes with the same samples."""
         count, seed = getattr(config.samples, split), self.seeds[split]
-        name = fingerprint([config.sampler, config.solver, count, seed])
+        name = fingerprint([config.sampler.table, config.solver.table, count, seed])
         place = self.folder / "solutions" / name
         make_folder(place)
         if (place / "complete").is_file():
@@ -117,7 +118,7 @@ class Judge:
                 netcdf.open(place / "cases.nc", "cases"),
                 config.solver,
                 place / "solutions",
-                workers=self.workers,
+                schedule=Schedule(self.workers),
                 seed=seed,
                 compress=True,
             )

@@ -1,0 +1,77 @@
+"""The choice of a plugin and of its options: made once, then passed to every stage."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import OptionError
+from ..options import make_options
+from ..registry import build, registry
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A plugin with its options.
+
+    Attributes
+    ----------
+    kind
+        Kind of the plugin: ``"sampler"``, ``"solver"``, ``"model"`` or ``"evaluator"``.
+    name
+        Name of the plugin, or ``distribution/name``.
+    options
+        Plain values, as JSON and TOML hold them; options that are None are left out.
+    """
+
+    kind: str
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, kind: str, table: Mapping[str, Any]) -> Choice:
+        """Read ``{"plugin": name, **options}``, check the options and fill in their defaults.
+
+        Raises
+        ------
+        OptionError, PluginError
+            If the plugin or one of the options is unknown, or a value is wrong.
+        """
+        values = dict(table)
+        name = values.pop("plugin", None)
+        if not isinstance(name, str):
+            raise OptionError(f"table [{kind}]: 'plugin' is missing; expected the name of a {kind}")
+        options: Any = make_options(registry().options_class(kind, name), values, where=kind)
+        plain = json.loads(json.dumps(dataclasses.asdict(options))) if options is not None else {}
+        return cls(kind, name, {key: value for key, value in plain.items() if value is not None})
+
+    @property
+    def table(self) -> dict[str, Any]:
+        """``{"plugin": name, **options}``, as it stands in files."""
+        return {"plugin": self.name, **self.options}
+
+    def build(self) -> Any:
+        """Make the plugin object; see `crystalsim.get`."""
+        return build(self.kind, self.name, self.options)
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.name, json.dumps(self.options, sort_keys=True)))
+
+
+def evaluator_options(
+    names: Iterable[str], tables: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """All options of some evaluators by name, from the tables ``[evaluator.NAME]``.
+
+    Raises
+    ------
+    OptionError, PluginError
+        If an evaluator or one of the options is unknown, or a value is wrong.
+    """
+    return {
+        name: dict(Choice.of("evaluator", {**tables.get(name, {}), "plugin": name}).options)
+        for name in names
+    }
