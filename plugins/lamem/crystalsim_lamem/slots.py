@@ -7,7 +7,6 @@ of files, which the system gives back when its process ends in any way.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import tempfile
 import time
@@ -15,10 +14,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from crystalsim import Grid
-from crystalsim.errors import OptionError
+from crystalsim.errors import OptionError, UnsupportedError
 
 from .input_file import Version
 from .plugin import LamemOptions
+
+try:
+    import fcntl
+except ImportError:
+    raise UnsupportedError(
+        "LaMEM is started and ended by locks and process groups of POSIX, which this system lacks"
+    ) from None
 
 _KILOBYTES_A_CELL = {("direct", 2): 31.0, ("direct", 3): 75.0, ("multigrid", 3): 36.0}
 """Memory of a run over the cells of its section, measured at 256 x 256 and 512 x 512."""
