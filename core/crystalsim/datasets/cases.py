@@ -7,69 +7,115 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
+from ..errors import SchemaError
 from ..scene.case import CRYSTAL_FIELDS, Case
 from ..scene.grid import Grid
 from ..scene.options import SceneOptions
 from . import schema
+from .crystals import read_crystal
 
 
 def make_cases(
-    crystals: Sequence[Sequence[Mapping[str, float]]],
-    grid: Grid,
+    crystals: Sequence[Sequence[Mapping[str, Any]]] | None = None,
+    grid: Grid | None = None,
     options: SceneOptions | None = None,
     *,
+    viscosity: ArrayLike | None = None,
+    viscosity_corner: ArrayLike | None = None,
+    density: ArrayLike | None = None,
+    density_face: ArrayLike | None = None,
     attributes: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
-    """Make a cases dataset from lists of crystals.
+    """Make a cases dataset from lists of crystals, from media on the grid, or from both.
 
     Parameters
     ----------
     crystals
-        For each sample a list of mappings with ``x, z, radius, density, viscosity`` in SI units.
+        For each sample a list of mappings; `read_crystal` says what they hold. None for none.
     grid
         The grid to solve on.
     options
-        Matrix and gravity; the standard values by default.
+        Magma and gravity; the standard values by default.
+    viscosity, density
+        Media on cells (z, x) or (sample, z, x), in place of the crystals' [Pa s], [kg m-3].
+    viscosity_corner, density_face
+        The same around corners (z_face, x_face) and around horizontal faces (z_face, x), where
+        they are not means of the cells; see `crystalsim.datasets.scenes.scenes`.
     attributes
         Attributes of the dataset.
 
     Raises
     ------
     SchemaError
-        If crystals overlap, reach outside or have impossible properties.
+        If crystals overlap, reach outside or have impossible properties, or a field has the wrong
+        shape or values; the message names the sample, the crystal, the value and what was expected.
 
     Examples
     --------
-    >>> one = dict(x=0, z=0, radius=100, density=2900, viscosity=1e24)
+    >>> one = dict(x=0, z=0, radius=100, density_contrast=200, viscosity="rigid")
     >>> make_cases([[one]], Grid(64, 64)).sizes["crystal"]
     1
+    >>> layers = np.linspace(3000, 2600, 32)[:, None] * np.ones(32)
+    >>> make_cases(grid=Grid(32, 32), density=layers).density.dims
+    ('sample', 'z', 'x')
     """
     options = options or SceneOptions()
-    samples = len(crystals)
-    width = max(1, *map(len, crystals), 1)
-    values = {name: np.full((samples, width), np.nan) for name in CRYSTAL_FIELDS}
-    for i, sample in enumerate(crystals):
-        for j, crystal in enumerate(sample):
-            for name in CRYSTAL_FIELDS:
-                values[name][i, j] = crystal[name]
-    data: dict[str, tuple[tuple[str, ...], ArrayLike]] = {
-        f"crystal_{name}": (("sample", "crystal"), array) for name, array in values.items()
+    if not isinstance(grid, Grid):
+        raise SchemaError(f"make_cases: grid = {grid!r}; expected a crystalsim.Grid")
+    given = {
+        "viscosity": viscosity,
+        "viscosity_corner": viscosity_corner,
+        "density": density,
+        "density_face": density_face,
     }
-    counts = np.array([len(sample) for sample in crystals], dtype=np.int32)
-    data["crystal_count"] = (("sample",), counts)
+    fields = {name: np.asarray(v, dtype=float) for name, v in given.items() if v is not None}
+    if crystals is None:
+        crystals = [[]] * max([1, *(len(field) for field in fields.values() if field.ndim == 3)])
+    read = [_read_sample(i, sample, options) for i, sample in enumerate(crystals)]
+    samples = len(read)
+    data: dict[str, ArrayLike] = {f"crystal_{name}": _padded(read, name) for name in CRYSTAL_FIELDS}
+    data["crystal_count"] = np.array([len(sample) for sample in read], dtype=np.int32)
     for name in ("matrix_density", "matrix_viscosity", "gravity"):
-        data[name] = (("sample",), np.full(samples, float(getattr(options, name))))
+        data[name] = np.full(samples, float(getattr(options, name)))
+    coordinates = {
+        "sample": ("sample", np.arange(samples), {"long_name": "number of the sample"}),
+        **grid.coordinates(),
+    }
+    sizes = {"sample": samples, **{n: c[1].size for n, c in coordinates.items()}}
+    for name, field in fields.items():
+        shape = tuple(sizes[dimension] for dimension in schema.VARIABLES[name].dims)
+        if field.shape not in (shape, shape[1:]):
+            raise SchemaError(
+                f"make_cases: {name} has the shape {field.shape}; expected {shape[1:]} or {shape}"
+            )
+        data[name] = np.broadcast_to(field, shape)
     dataset = xr.Dataset(
-        {name: (*array, schema.attributes(name)) for name, array in data.items()},
-        coords={
-            "sample": ("sample", np.arange(samples), {"long_name": "number of the sample"}),
-            **grid.coordinates(),
-        },
+        {n: (schema.VARIABLES[n].dims, array, schema.attributes(n)) for n, array in data.items()},
+        coords=coordinates,
         attrs={"Conventions": "CF-1.11", **(attributes or {})},
     )
     return schema.validate(dataset, "cases")
+
+
+def _read_sample(
+    i: int, sample: Sequence[Mapping[str, Any]], options: SceneOptions
+) -> list[dict[str, float]]:
+    if isinstance(sample, Mapping):
+        raise SchemaError(
+            f"crystals[{i}] is one crystal; expected a list of crystals for each sample: "
+            "make_cases([crystals], grid) makes one sample"
+        )
+    return [read_crystal(c, options, f"crystals[{i}][{k}]") for k, c in enumerate(sample)]
+
+
+def _padded(samples: Sequence[Sequence[Mapping[str, float]]], name: str) -> NDArray[np.float64]:
+    """Values of one property (sample, crystal), NaN beyond the crystals of a sample."""
+    values = np.full((len(samples), max([1, *map(len, samples)])), np.nan)
+    for i, sample in enumerate(samples):
+        values[i, : len(sample)] = [crystal[name] for crystal in sample]
+    return values
 
 
 def each_alone(case: Case, grid: Grid) -> xr.Dataset:

@@ -144,6 +144,18 @@ def sample_numbers(dataset: xr.Dataset) -> list[int]:
     return list(range(dataset.sizes["sample"]))
 
 
+def has_media(dataset: xr.Dataset) -> bool:
+    """Whether a dataset holds viscosity or density on the grid, in place of the crystals'."""
+    return any(name in dataset.variables for name in GIVEN_FIELDS)
+
+
+def kind_of(dataset: xr.Dataset) -> str:
+    """Kind that a dataset seems to be of, by what it holds."""
+    if "velocity_x" in dataset.variables:
+        return "solutions"
+    return "cases" if "crystal_x" in dataset.variables or has_media(dataset) else "scores"
+
+
 def validate(dataset: xr.Dataset, kind: str) -> xr.Dataset:
     """Check a dataset against the schema of its kind.
 

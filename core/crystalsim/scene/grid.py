@@ -30,7 +30,12 @@ class Grid:
     nx, nz
         Number of cells in each direction.
     x_min, x_max, z_min, z_max
-        Walls [m], z upward.
+        Positions of the walls [m], z upward.
+
+    Raises
+    ------
+    SchemaError
+        If a number of cells is not a whole number from 1, or walls are not finite and ascending.
     """
 
     nx: int
@@ -39,6 +44,21 @@ class Grid:
     x_max: float = 1000.0
     z_min: float = -1000.0
     z_max: float = 1000.0
+
+    def __post_init__(self) -> None:
+        for name in ("nx", "nz"):
+            cells = getattr(self, name)
+            if isinstance(cells, bool) or not isinstance(cells, (int, np.integer)) or cells < 1:
+                raise SchemaError(f"Grid: {name} = {cells!r}; expected a whole number from 1")
+        for axis in ("x", "z"):
+            walls = getattr(self, f"{axis}_min"), getattr(self, f"{axis}_max")
+            if not all(isinstance(wall, (int, float, np.number)) for wall in walls) or not (
+                -np.inf < walls[0] < walls[1] < np.inf
+            ):
+                raise SchemaError(
+                    f"Grid: {axis}_min, {axis}_max = {walls[0]!r}, {walls[1]!r}; expected finite "
+                    "positions [m], the lower one first"
+                )
 
     @property
     def width(self) -> float:

@@ -13,6 +13,7 @@ from typing import Any
 import xarray as xr
 
 from ..datasets import schema
+from ..datasets.media import complete_cases
 from ..errors import OptionError, SchemaError, StoreError
 from ..runtime.interrupts import shielded
 from .files import written_aside
@@ -90,12 +91,10 @@ def open(path: str | Path, kind: str | None = None, *, lazy: bool = False) -> xr
         dataset = _open_lazily(_shard_paths(path) if path.is_dir() else [path])
     else:
         dataset = _read_shards(path) if path.is_dir() else read_file(path)
-    if kind is None:
-        if "velocity_x" in dataset:
-            kind = "solutions"
-        else:
-            kind = "cases" if "crystal_x" in dataset else "scores"
+    kind = kind or schema.kind_of(dataset)
     try:
+        if kind == "cases" and "crystal_x" not in dataset and schema.has_media(dataset):
+            dataset = complete_cases(dataset)
         return schema.validate(dataset, kind)
     except SchemaError as error:
         raise SchemaError(f"{path}: {error}") from None

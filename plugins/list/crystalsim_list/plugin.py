@@ -18,7 +18,8 @@ class ListOptions(SceneOptions):
         tuple[dict[str, Any], ...],
         Meta(
             description="tables with x, z, radius [m], density or density_contrast [kg m-3], "
-            "viscosity [Pa s] or viscosity_contrast, and sample (from 0, default 0)"
+            "viscosity [Pa s] or viscosity_contrast (rigid or inf where nothing deforms), and "
+            "sample (from 0, default 0)"
         ),
     ] = ()
     file: Annotated[

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,11 @@ from typing import Any
 import xarray as xr
 
 from crystalsim import Grid, make_cases
+from crystalsim.datasets.crystals import read_crystal
 from crystalsim.errors import PlacementError, SchemaError
 from crystalsim.options import read_toml
 
 from .plugin import ListOptions
-
-COLUMNS = ("x", "z", "radius")
-PROPERTIES = ("density", "viscosity")
-KNOWN = (*COLUMNS, *PROPERTIES, *(f"{name}_contrast" for name in PROPERTIES), "sample")
 
 
 class ListSampler:
@@ -74,36 +70,19 @@ class ListSampler:
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise SchemaError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
 
-    def _crystal(self, where: str, row: Mapping[str, Any]) -> tuple[int, dict[str, float]]:
+    def _crystal(self, where: str, row: Any) -> tuple[int, dict[str, float]]:
+        """Sample and properties of a crystal."""
         if not isinstance(row, Mapping):
             raise SchemaError(f"{where}: {row!r}; expected a table with x, z, radius ...")
-        unknown = [str(key) for key in row if key not in KNOWN]
-        if unknown:
-            raise SchemaError(f"{where}: unknown column '{unknown[0]}' (known: {', '.join(KNOWN)})")
-        values = {name: _number(where, name, row[name]) for name in row}
-        crystal = {}
-        for name in COLUMNS:
-            if name not in values:
-                raise SchemaError(f"{where}: column '{name}' is missing")
-            crystal[name] = values[name]
-        if crystal["radius"] <= 0:
-            raise SchemaError(
-                f"{where}: radius = {crystal['radius']:g}; expected a positive number"
-            )
-        for name in PROPERTIES:
-            contrast = f"{name}_contrast"
-            if (name in values) == (contrast in values):
-                raise SchemaError(f"{where}: expected either '{name}' or '{contrast}'")
-        density = values.get("density", 0.0)
-        if "density_contrast" in values:
-            density = self.options.matrix_density + values["density_contrast"]
-        viscosity = values.get("viscosity", 0.0)
-        if "viscosity_contrast" in values:
-            viscosity = self.options.matrix_viscosity * values["viscosity_contrast"]
-        number = values.get("sample", 0.0)
-        if number < 0 or number != int(number) or number > 10**6:
-            raise SchemaError(f"{where}: sample = {number:g}; expected a whole number from 0")
-        return int(number), {**crystal, "density": density, "viscosity": viscosity}
+        said = dict(row)
+        text = said.pop("sample", 0)
+        try:
+            number = -1.0 if isinstance(text, bool) else float(text)
+        except (TypeError, ValueError):
+            number = -1.0
+        if not 0 <= number <= 10**6 or number != int(number):
+            raise SchemaError(f"{where}: sample = {text!r}; expected a whole number from 0")
+        return int(number), read_crystal(said, self.options, where)
 
 
 def _table(path: Path, lines: Iterable[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -121,13 +100,3 @@ def _table(path: Path, lines: Iterable[str]) -> Iterator[tuple[str, Mapping[str,
         given = {name: text for name, text in zip(header, row, strict=False) if text.strip()}
         if given:
             yield f"{path}, line {reader.line_num}", given
-
-
-def _number(where: str, name: str, text: Any) -> float:
-    try:
-        value = float(text)
-    except (TypeError, ValueError):
-        value = math.nan
-    if isinstance(text, bool) or not math.isfinite(value):
-        raise SchemaError(f"{where}: {name} = {text!r}; expected a finite number")
-    return value

@@ -56,9 +56,9 @@ def test_toml(tmp_path):
     ("name", "text", "message"),
     [
         ("c.csv", HEADER + "0,0,zero,50,2900,1e24\n", "c.csv, line 2: z = 'zero'"),
-        ("c.csv", HEADER + "0,0,0,,2900,1e24\n", "line 2: column 'radius' is missing"),
-        ("c.csv", "x,z,raduis\n0,0,3\n", "unknown column 'raduis'"),
-        ("c.csv", HEADER + "-1,0,0,50,2900,1e24\n", "sample = -1"),
+        ("c.csv", HEADER + "0,0,0,,2900,1e24\n", "line 2: 'radius' is missing"),
+        ("c.csv", "x,z,raduis\n0,0,3\n", "unknown 'raduis'; did you mean 'radius'"),
+        ("c.csv", HEADER + "-1,0,0,50,2900,1e24\n", "sample = '-1'"),
         ("c.csv", HEADER + "0,0,0,50,nan,1e24\n", "density = 'nan'"),
         ("c.csv", HEADER + "0,0,0,50,2900,-1\n", "crystal_viscosity = -1"),
         ("c.csv", HEADER + "0,0,0,1500,2900,1e24\n", "reaches outside the domain"),

@@ -31,7 +31,8 @@ class RandomOptions(SceneOptions):
     ] = (100.0, 500.0)
     density_distribution: Annotated[Distribution, Meta(description="of the contrast")] = "uniform"
     viscosity_contrast: Annotated[
-        float | tuple[float, float], Meta(description="crystal over magma")
+        float | tuple[float, float] | Literal["rigid"],
+        Meta(description="crystal over magma; rigid or inf where crystals do not deform"),
     ] = 1e4
     viscosity_distribution: Annotated[Distribution, Meta(description="of the contrast")] = (
         "log_uniform"
@@ -53,6 +54,11 @@ class RandomOptions(SceneOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("count", "radius", "density_contrast", "viscosity_contrast"):
+            rigid = (
+                name == "viscosity_contrast" and contrast_range(getattr(self, name))[0] == math.inf
+            )
+            if rigid:
+                continue
             low, high = as_range(getattr(self, name))
             if not (math.isfinite(low) and math.isfinite(high)):
                 raise ValueError(f"{name} = [{low:g}, {high:g}]: expected finite numbers")
@@ -84,6 +90,11 @@ class RandomOptions(SceneOptions):
 def as_range(value: float | tuple[float, float]) -> tuple[float, float]:
     """Return one number as a range of no width."""
     return value if isinstance(value, tuple) else (value, value)
+
+
+def contrast_range(value: float | tuple[float, float] | str) -> tuple[float, float]:
+    """Return a viscosity contrast as a range; that of rigid crystals is infinite."""
+    return as_range(math.inf if isinstance(value, str) else value)
 
 
 @hookimpl

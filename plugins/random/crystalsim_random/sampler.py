@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from crystalsim import Grid, make_cases
 from crystalsim.errors import PlacementError
 
-from .plugin import Distribution, RandomOptions, as_range
+from .plugin import Distribution, RandomOptions, as_range, contrast_range
 
 Array = NDArray[np.float64]
 
@@ -59,7 +59,7 @@ class RandomSampler:
         viscosity = options.matrix_viscosity * _draw(
             rng,
             count,
-            options.viscosity_contrast,
+            contrast_range(options.viscosity_contrast),
             options.viscosity_distribution,
             options.equal_viscosities,
         )
@@ -129,6 +129,8 @@ def _draw(
 ) -> Array:
     low, high = as_range(bounds)
     size = 1 if equal else count
+    if low == np.inf:  # rigid
+        return np.full(count, np.inf)
     if distribution == "log_uniform":
         values = np.exp(rng.uniform(np.log(low), np.log(high), size)).clip(low, high)
     else:
