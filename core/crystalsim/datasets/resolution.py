@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..scene.case import Case
 from ..scene.grid import Grid
 from .cases import iterate_cases
+from .schema import sample_numbers
 
 SMALLEST = 1.0
 """Radius and gap below which `describe_unresolved` warns [cells]."""
@@ -89,7 +90,7 @@ def describe_unresolved(datasets: Iterable[xr.Dataset]) -> str:
         if not table.size or table.min() >= min(SMALLEST, worst[0]):
             continue
         what, sample = np.unravel_index(int(table.argmin()), table.shape)
-        number = dataset["sample"].values[sample] if "sample" in dataset.coords else sample
+        number = sample_numbers(dataset)[sample]
         subject = ("a crystal's radius", "a gap between crystals", "a gap to a wall")[int(what)]
         size = table.min() * cell
         worst = table.min(), f"sample {number}: {subject} is {size:.3g} m, a cell {cell:.3g} m"
