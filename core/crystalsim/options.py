@@ -13,7 +13,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-import re
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -157,30 +156,11 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         raise OptionError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
 
 
-def to_toml(tables: Mapping[str, Any], prefix: str = "") -> str:
+def to_toml(tables: Mapping[str, Any]) -> str:
     """Write nested tables of plain values as TOML."""
-    values = {k: v for k, v in tables.items() if not isinstance(v, Mapping)}
-    nested = {k: v for k, v in tables.items() if isinstance(v, Mapping)}
-    lines = [f"{_toml_key(key)} = {_toml_value(value)}" for key, value in values.items()]
-    text = "\n".join(lines) + ("\n" if lines else "")
-    for key, table in nested.items():
-        name = f"{prefix}{_toml_key(key)}"
-        text += f"\n[{name}]\n{to_toml(table, f'{name}.')}"
-    return text
+    import tomli_w
 
-
-def _toml_key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml_value(key)
-
-
-def _toml_value(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_toml_key(k)} = {_toml_value(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(_toml_value, value)) + "]"
-    if isinstance(value, float):
-        return repr(value)  # inf and nan too are as in TOML
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return tomli_w.dumps(tables)
 
 
 def merge(*tables: Mapping[str, Any]) -> dict[str, Any]:
@@ -212,7 +192,9 @@ def describe_options(options_class: type | None) -> list[tuple[str, str, str, st
             default: Any = field.default_factory()
         else:
             default = field.default
-        shown = "required" if default is dataclasses.MISSING else _toml_value(default)
+        # JSON is TOML on one line, but for infinity.
+        text = json.dumps(default, ensure_ascii=False, default=str).replace("Infinity", "inf")
+        shown = "required" if default is dataclasses.MISSING else text
         rows.append((field.name, _type_name(hint), shown, description))
     return rows
 
