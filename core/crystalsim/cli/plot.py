@@ -47,6 +47,7 @@ def command(paths: tuple[Path, ...], sample: int | None, metric: str, output: Pa
 
 def _solutions(paths: tuple[Path, ...], sample: int | None) -> Figure:
     from .. import plotting
+    from ..datasets.schema import sample_numbers
     from ..errors import OptionError
     from ..storage import netcdf
 
@@ -55,10 +56,7 @@ def _solutions(paths: tuple[Path, ...], sample: int | None) -> Figure:
     reference, *others = (netcdf.open(path, "solutions") for path in paths)
     position = 0
     if sample is not None:
-        if "sample" in reference.coords:
-            numbers = [int(n) for n in reference["sample"].values]
-        else:
-            numbers = list(range(reference.sizes["sample"]))
+        numbers = sample_numbers(reference)
         if sample not in numbers:
             raise OptionError(
                 f"--sample {sample}: {paths[0]} has {len(numbers)} samples, numbered "

@@ -7,7 +7,7 @@ are free-slip (`crystalsim.datasets.solutions.walls`).
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -139,9 +139,9 @@ def attributes(name: str) -> dict[str, str]:
 
 def sample_numbers(dataset: xr.Dataset) -> list[int]:
     """Numbers of the samples: the coordinate `sample`, or positions where there is none."""
-    if "sample" in dataset.coords:
-        return [int(number) for number in dataset["sample"].values]
-    return list(range(dataset.sizes["sample"]))
+    if "sample" not in dataset.coords:
+        return list(range(dataset.sizes["sample"]))
+    return list(dataset["sample"].values.tolist())
 
 
 def has_media(dataset: xr.Dataset) -> bool:
@@ -223,14 +223,17 @@ def _structure_violations(dataset: xr.Dataset, kind: str) -> list[str]:
 
 def _crystal_violations(dataset: xr.Dataset) -> list[str]:
     """Find impossible crystals: padding, signs, outside the walls, overlaps."""
-    found = []
-    counts = dataset["crystal_count"].values
-    present = np.arange(dataset.sizes["crystal"]) < counts[:, None]
-    if counts.size and counts.max() > dataset.sizes["crystal"]:
-        return [
-            f"crystal_count is up to {counts.max()} but there are "
-            f"{dataset.sizes['crystal']} crystals at most"
-        ]
+    counts, most = dataset["crystal_count"].values, dataset.sizes["crystal"]
+    if counts.size and counts.max() > most:
+        return [f"crystal_count is up to {counts.max()} but there are {most} crystals at most"]
+    return _value_violations(dataset) or _place_violations(dataset)
+
+
+def _value_violations(dataset: xr.Dataset) -> list[str]:
+    """Find values that are missing, not finite or of the wrong sign, and values in the padding."""
+    violations = []
+    numbers = sample_numbers(dataset)
+    present = np.arange(dataset.sizes["crystal"]) < dataset["crystal_count"].values[:, None]
     for name in INPUTS:
         if name not in dataset.variables:
             continue
@@ -243,34 +246,36 @@ def _crystal_violations(dataset: xr.Dataset) -> list[str]:
         elif variable.sign == "nonnegative":
             bad |= values < 0
         for where in np.argwhere(bad)[:3]:
-            found.append(
-                f"sample {_id(dataset, where[0])}{_crystal(where) if padded else ''}: {name} = "
-                f"{values[tuple(where)]:g} {variable.units}; expected a "
-                f"{variable.sign or 'finite'} number"
+            crystal = f" crystal {where[1]}" if padded else ""
+            violations.append(
+                f"sample {numbers[where[0]]}{crystal}: {name} = {values[tuple(where)]:g} "
+                f"{variable.units}; expected a {variable.sign or 'finite'} number"
             )
         if padded and np.isfinite(values[~present]).any():
-            found.append(f"{name} has values beyond crystal_count; expected NaN there")
-    if found:
-        return found
-    grid = Grid.from_dataset(dataset)
-    x, z = dataset["crystal_x"].values, dataset["crystal_z"].values
-    radius = dataset["crystal_radius"].values
+            violations.append(f"{name} has values beyond crystal_count; expected NaN there")
+    return violations
+
+
+def _place_violations(dataset: xr.Dataset) -> list[str]:
+    """Find crystals that reach outside the walls or overlap."""
+    violations = []
+    numbers, grid = sample_numbers(dataset), Grid.from_dataset(dataset)
+    x, z, radius = (dataset[f"crystal_{name}"].values for name in ("x", "z", "radius"))
     # A crystal may touch a wall up to rounding.
     slack = 1e-9 * max(grid.width, grid.height)
     outside = (x - radius < grid.x_min - slack) | (x + radius > grid.x_max + slack)
     outside |= (z - radius < grid.z_min - slack) | (z + radius > grid.z_max + slack)
-    for where in np.argwhere(outside)[:3]:
-        i = tuple(where)
-        found.append(
-            f"sample {_id(dataset, where[0])}{_crystal(where)} at ({x[i]:g}, {z[i]:g}) m with "
-            f"radius {radius[i]:g} m reaches outside the domain [{grid.x_min:g}, {grid.x_max:g}] "
-            f"x [{grid.z_min:g}, {grid.z_max:g}] m"
+    for i, k in np.argwhere(outside)[:3]:
+        violations.append(
+            f"sample {numbers[i]} crystal {k} at ({x[i, k]:g}, {z[i, k]:g}) m with radius "
+            f"{radius[i, k]:g} m reaches outside the domain [{grid.x_min:g}, {grid.x_max:g}] x "
+            f"[{grid.z_min:g}, {grid.z_max:g}] m"
         )
-    for sample, first, second, gap in overlaps(x, z, radius, slack)[:3]:
-        found.append(
-            f"sample {_id(dataset, sample)}: crystals {first} and {second} overlap by {-gap:g} m"
+    for i, first, second, gap in overlaps(x, z, radius, slack)[:3]:
+        violations.append(
+            f"sample {numbers[i]}: crystals {first} and {second} overlap by {-gap:g} m"
         )
-    return found
+    return violations
 
 
 def overlaps(
@@ -315,11 +320,3 @@ def _score_violations(dataset: xr.Dataset) -> list[str]:
             if not array.attrs.get(attribute):
                 found.append(f"score '{name}' has no attribute '{attribute}'")
     return found
-
-
-def _id(dataset: xr.Dataset, position: Any) -> Any:
-    return dataset["sample"].values[position] if "sample" in dataset.coords else position
-
-
-def _crystal(where: Any) -> str:
-    return f" crystal {where[1]}" if len(where) > 1 else ""

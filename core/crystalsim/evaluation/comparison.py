@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from ..datasets.schema import INPUTS, VARIABLES
+from ..datasets.schema import INPUTS, VARIABLES, sample_numbers
 from ..datasets.solutions import make_solutions
 from ..errors import CrystalsimError, SchemaError
 from ..scene.grid import Grid
@@ -94,7 +94,7 @@ def compare(
     if not good.any():
         raise CrystalsimError("cannot compare: no sample converged in all solutions")
     if not good.all():
-        lost = ", ".join(map(str, _numbers(reference)[~good][:10]))
+        lost = ", ".join(map(str, sample_numbers(reference.isel(sample=~good))[:10]))
         notes.append(f"left out for all, since not converged somewhere: samples {lost}")
     chosen = {name: coarsen(d.isel(sample=good), grid) for name, d in everything.items()}
     scores, rows = {}, []
@@ -169,9 +169,3 @@ def _reduce(field: xr.DataArray, steps: Sequence[int]) -> NDArray[np.float64]:
             shape = (*values.shape[:axis], -1, step, *values.shape[axis + 1 :])
             values = values.reshape(shape).mean(axis=axis + 1)
     return values
-
-
-def _numbers(dataset: xr.Dataset) -> NDArray[Any]:
-    if "sample" in dataset.coords:
-        return np.asarray(dataset["sample"].values)
-    return np.arange(dataset.sizes["sample"])

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
+from ..datasets.schema import sample_numbers
 from ..errors import SchemaError
 from ..evaluation.scores import check_comparable
 from ..scene.grid import Grid
@@ -142,7 +143,7 @@ def plot_gallery(
         true, guess = (Flow.from_dataset(d, sample) for d in (reference, prediction))
         _gallery_row(figure, row, true, guess)
         length = length_unit(true.grid.width).label
-        number = reference["sample"].values[sample] if "sample" in reference.coords else sample
+        number = sample_numbers(reference)[sample]
         row[0].set_ylabel(f"{rank}: {float(error[sample]):.2g}\n(sample {number})\n\nz [{length}]")
     for axes, title in zip(
         grid[0],
@@ -305,7 +306,7 @@ def _misfit(true: Flow, guess: Flow) -> float:
 
 
 def _title(dataset: xr.Dataset, sample: int, flow: Flow) -> str:
-    number = dataset["sample"].values[sample] if "sample" in dataset.coords else sample
+    number = sample_numbers(dataset)[sample]
     count = flow.case.x.size
     return (
         f"Sample {number}: {count} crystal{'s' if count != 1 else ''}, "

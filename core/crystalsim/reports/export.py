@@ -13,6 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ..datasets.cases import iterate_cases
+from ..datasets.schema import sample_numbers
 from ..errors import OptionError
 from ..evaluation.scores import summarise
 from ..scene.grid import Grid
@@ -41,8 +42,8 @@ def write_vtk(solutions: xr.Dataset, folder: Path) -> list[Path]:
     make_folder(folder)
     grid = Grid.from_dataset(solutions)
     velocity = at_centres(*(solutions[name].values for name in ("velocity_x", "velocity_z")))
-    numbers = _numbers(solutions)
-    paths = [folder / f"sample-{number:05d}.vtr" for number in numbers]
+    numbers = sample_numbers(solutions)
+    paths = [folder / f"sample-{int(number):05d}.vtr" for number in numbers]
     for i, path in enumerate(paths):
         vx, vz = (component[i].ravel() for component in velocity)
         fields: dict[str, NDArray[np.float64]] = {
@@ -70,7 +71,7 @@ def write_crystals(solutions: xr.Dataset, path: Path) -> None:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["sample", "crystal", *_CRYSTAL_COLUMNS, *_MOTION])
     for i, (number, case) in enumerate(
-        zip(_numbers(solutions), iterate_cases(solutions), strict=True)
+        zip(sample_numbers(solutions), iterate_cases(solutions), strict=True)
     ):
         for k in range(case.x.size):
             properties = [float(getattr(case, name)[k]) for name in _CRYSTAL_COLUMNS]
@@ -124,12 +125,6 @@ def _array(name: str, values: NDArray[np.float64], digits: int) -> str:
         f'        <DataArray type="Float64" Name={quoteattr(name)} '
         f'NumberOfComponents="{components}" format="ascii">{text}</DataArray>\n'
     )
-
-
-def _numbers(solutions: xr.Dataset) -> list[int]:
-    if "sample" in solutions.coords:
-        return [int(number) for number in solutions["sample"].values]
-    return list(range(solutions.sizes["sample"]))
 
 
 def _escape(text: str) -> str:

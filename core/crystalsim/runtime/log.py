@@ -12,7 +12,11 @@ logger = logging.getLogger("crystalsim")
 
 
 class _Stderr(logging.Handler):
-    """Writes to what `sys.stderr` is at the time, past any progress bar."""
+    """Writes to what `sys.stderr` is at the time, past any progress bar.
+
+    In place of `tqdm.contrib.logging`, whose handlers drop the level of ours, so that ``--quiet``
+    would let everything through beside a bar, and which has to be entered around each bar.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         prefix = "warning: " if record.levelno >= logging.WARNING else ""

@@ -17,7 +17,10 @@ def locked(path: Path) -> Iterator[None]:
     """Let one process at a time in; the others wait.
 
     The lock is that of an empty SQLite database: the system releases it when its process dies,
-    however it dies, and it works wherever SQLite itself does.
+    however it dies, and it works wherever SQLite itself does, on Windows too. Explorations need no
+    more than that, as their own database is one of SQLite in the same folder. The package filelock
+    asks more of a folder that machines share (``flock``), and without it leaves a file behind that
+    outlives a killed process.
 
     Parameters
     ----------

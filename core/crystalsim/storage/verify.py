@@ -157,7 +157,7 @@ def _finite(dataset: xr.Dataset) -> None:
         values = dataset[name].values
         finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
         if (bad := np.flatnonzero(converged & ~finite)).size:
-            number = dataset["sample"].values[bad[0]] if "sample" in dataset.coords else bad[0]
+            number = netcdf.schema.sample_numbers(dataset)[bad[0]]
             raise SchemaError(
                 f"sample {number}: {name} is not finite, although it says that it converged "
                 f"({bad.size} such samples)"
