@@ -223,4 +223,4 @@ def test_a_run_that_is_not_finished_is_named(command, runs, tmp_path):
     (tmp_path / "half" / "summary.txt").unlink()
     done = command("compare", tmp_path / "half")
     assert done.status == 1
-    assert "half: a run that is not finished" in done.err
+    assert "half: no finished run" in done.err

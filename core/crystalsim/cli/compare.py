@@ -12,7 +12,6 @@ import click
 from ..config.choice import Choice, evaluator_options
 from ..config.run import QUICK_EVALUATORS
 from ..errors import CrystalsimError, OptionError, StoreError
-from ..options import read_toml
 from ..runtime.processes import default_workers
 from .common import choose, configured, output_option, tables
 
@@ -131,13 +130,14 @@ def _solve(
     from ..execution.shards import solve_cases
     from ..runtime.log import logger
     from ..storage import netcdf
+    from ..storage.files import file_name
 
     found = {}
     for name, choice in asked.items():
         try:
             if isinstance(choice, CrystalsimError):
                 raise choice
-            path = folder / name.replace("/", "-")
+            path = folder / file_name(name)
             logger.info("%s: %d samples", name, cases.sizes["sample"])
             solve_cases(cases, choice, path, schedule=Schedule(workers), shard_size=1)
             found[name] = netcdf.open(path, "solutions")
@@ -150,19 +150,20 @@ def _solve(
 
 def _expand(files: Sequence[Path], reference: Path | None) -> tuple[tuple[Path, ...], Path | None]:
     """Put the predictions of a run in the place of its folder; baselines once."""
+    from ..storage.files import file_name
+    from ..storage.run_folder import RunFolder
+
     found: list[Path] = []
     seen: set[str] = set()
     for path in files:
-        if not (path / "predictions").is_dir():
+        run = RunFolder(path)
+        if not run.is_run:
             found.append(path)
             continue
-        if not (path / "summary.txt").is_file():
-            raise StoreError(
-                f"{path}: a run that is not finished; the same command goes on with it"
-            )
-        reference = reference or path / "solutions" / "test"
-        trained = read_toml(path / "config.toml")["model"]["plugin"]
-        for prediction in sorted((path / "predictions").iterdir()):
+        run.require_complete()
+        reference = reference or run.solutions("test")
+        trained = file_name(run.read_config()["model"]["plugin"])
+        for prediction in run.predictions():
             if prediction.stem == trained or prediction.stem not in seen:
                 found.append(prediction)
         seen |= {prediction.stem for prediction in found}

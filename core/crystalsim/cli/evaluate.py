@@ -92,9 +92,10 @@ def _kept_or_made(
     """Scores of the same options and data that are there already, or new ones, which are kept."""
     from ..storage import netcdf
     from ..storage.claims import is_made
+    from ..storage.files import file_name
     from ..storage.provenance import provenance
 
-    path = output / f"{name.replace('/', '-')}.nc" if output else None
+    path = output / f"{file_name(name)}.nc" if output else None
     wanted = {**provenance({"evaluator": {name: dict(options)}}), **marks}
     if path and is_made(path, wanted):
         return netcdf.read_file(path)

@@ -48,10 +48,11 @@ def command(
     if seed is not None:
         flags["seed"] = seed
     config = resolve(tables(config_file, assignments), flags)
+    from ..storage.files import file_name
     from ..storage.provenance import fingerprint
 
     if output is None:
-        name = config.model.name.replace("/", "-")
+        name = file_name(config.model.name)
         output = Path("runs") / f"{name}-{fingerprint(config.as_dict())[:8]}"
     from ..workflows import run as pipeline
 

@@ -11,12 +11,12 @@ import xarray as xr
 
 from .._version import __version__
 from ..config.study import Study
-from ..errors import StoreError
 from ..evaluation.scores import summarise
 from ..evaluation.studies import Entry
 from ..evaluation.tables import COLUMNS, Column
-from ..options import read_toml, to_toml
+from ..options import to_toml
 from ..storage import netcdf
+from ..storage.run_folder import RunFolder
 from .html import figure, folded, page, paragraph, preformatted, section, table
 
 CAPTIONS = {
@@ -61,12 +61,12 @@ def make_report(run: Path) -> str:
     StoreError
         If the folder holds no finished run.
     """
-    if not (run / "summary.txt").is_file():
-        raise StoreError(f"{run}: no finished run; expected the folder of `crystalsim run`")
-    heading = (run / "summary.txt").read_text(encoding="utf-8").splitlines()[0]
-    with (run / "summary.csv").open(encoding="utf-8", newline="") as file:
+    place = RunFolder(run)
+    place.require_complete()
+    heading = place.summary.read_text(encoding="utf-8").splitlines()[0]
+    with place.table.open(encoding="utf-8", newline="") as file:
         header, *rows = list(csv.reader(file))
-    scores = _scores(run)
+    scores = _scores(place)
     results = _summaries(scores)
     body = [
         section("Results", _results(header, rows)),
@@ -74,11 +74,11 @@ def make_report(run: Path) -> str:
         section("Extrema of the vertical velocity", _alignment(results)),
         *(
             figure(path, CAPTIONS.get(path.stem, path.stem.replace("_", " ")))
-            for path in _in_order((run / "figures").glob("*.png"))
+            for path in _in_order(place.figures.glob("*.png"))
         ),
         *(folded(f"All scores: {name}", _all_scores(found)) for name, found in results.items()),
-        folded("Configuration", preformatted((run / "config.toml").read_text(encoding="utf-8"))),
-        folded("Provenance", preformatted(_provenance(run))),
+        folded("Configuration", preformatted(place.config.read_text(encoding="utf-8"))),
+        folded("Provenance", preformatted(_provenance(place))),
     ]
     return page(f"crystalsim: {run.resolve().name}", heading, body)
 
@@ -126,15 +126,14 @@ def _three(values: tuple[float, float, float]) -> str:
     return f"{mean} ({tail}, {worst})"
 
 
-def _scores(run: Path) -> dict[str, dict[str, xr.Dataset]]:
+def _scores(run: RunFolder) -> dict[str, dict[str, xr.Dataset]]:
     """Scores by evaluator and model, in the order of the configuration: the trained one first."""
-    config = read_toml(run / "config.toml")
+    config = run.read_config()
     models = list(dict.fromkeys([config["model"]["plugin"], *config["baselines"]]))
     found: dict[str, dict[str, xr.Dataset]] = {}
     for evaluator in config["evaluators"]:
         for model in models:
-            stem = f"{evaluator}-{model}".replace("/", "-")
-            path = run / "scores" / f"{stem}.nc"
+            path = run.scores(evaluator, model)
             if path.is_file():
                 found.setdefault(evaluator, {})[model] = netcdf.read_file(path)
     return found
@@ -244,10 +243,10 @@ def _in_order(paths: Iterable[Path]) -> list[Path]:
     )
 
 
-def _provenance(run: Path) -> str:
+def _provenance(run: RunFolder) -> str:
     lines = [f"report made by crystalsim {__version__}"]
-    for path in sorted((run / "predictions").glob("*.nc")):
-        lines.append(f"\n{path.relative_to(run)}")
+    for path in run.predictions():
+        lines.append(f"\n{path.relative_to(run.path)}")
         attributes = netcdf.read_samples(path, 0, 0).attrs
         lines += [f"  {name}: {value}" for name, value in attributes.items()]
     return "\n".join(lines)

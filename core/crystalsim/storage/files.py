@@ -151,6 +151,11 @@ def checksum_fits(path: Path) -> bool | None:
     return any(record.read_text(encoding="utf-8").startswith(digest) for record in records)
 
 
+def file_name(plugin: str) -> str:
+    """Name of a plugin, which may be ``distribution/name``, as part of the name of a file."""
+    return plugin.replace("/", "-")
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it, where they are not there yet.
 

@@ -13,11 +13,12 @@ from ..errors import StoreError
 from ..registry import registry
 from .files import sha256, write_text
 
+HISTORY = "history.nc"
 MODEL = "model.json"
 TRAINING = "training.json"
 """File in a model's folder that says of what options and data it is."""
 
-_NOT_WEIGHTS = ("history.nc", "training.pt", MODEL, TRAINING)
+_NOT_WEIGHTS = (HISTORY, "training.pt", MODEL, TRAINING)
 
 
 def save_model(model: Any, choice: Choice, folder: Path, seed: int) -> None:

@@ -16,6 +16,7 @@ from ..errors import CrystalsimError, SchemaError, StoreError
 from . import netcdf
 from .files import CHECKSUMS, checksum_fits
 from .netcdf import CASES
+from .run_folder import RunFolder
 
 _FIELDS = ("velocity_x", "velocity_z", "pressure", "stream_function")
 
@@ -69,8 +70,9 @@ def _folder(folder: Path) -> Iterator[Verdict]:
     if (folder / netcdf.MANIFEST).is_file():
         yield from _shards(folder)
         return
-    for path in _missing(folder):
-        yield Verdict(path, "missing")
+    if (run := RunFolder(folder)).is_complete:
+        for path in run.missing():
+            yield Verdict(path, "missing")
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.name == CHECKSUMS:
             continue
@@ -78,16 +80,6 @@ def _folder(folder: Path) -> Iterator[Verdict]:
             yield from _folder(path)
         elif path.suffix in _CHECKS:
             yield Verdict(path, _damage(path))
-
-
-def _missing(folder: Path) -> list[Path]:
-    """Files that a finished run has to have."""
-    if not ((folder / "config.toml").is_file() and (folder / "summary.txt").is_file()):
-        return []
-    needed = [folder / "model" / "model.json", folder / "model" / "history.nc"]
-    for split in ("training", "validation", "test"):
-        needed += [folder / "cases" / f"{split}.nc", folder / "solutions" / split / netcdf.MANIFEST]
-    return [path for path in needed if not path.is_file()]
 
 
 def _shards(folder: Path) -> Iterator[Verdict]:

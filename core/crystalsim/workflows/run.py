@@ -22,20 +22,19 @@ from ..evaluation.scores import score
 from ..evaluation.tables import Row, prototype_row, reference_row, row, save_table, table_text
 from ..execution.schedule import Schedule
 from ..execution.shards import predict_cases, solve_cases
-from ..options import read_toml, to_toml
+from ..options import to_toml
 from ..registry import registry
 from ..runtime.log import log_file, logger
 from ..storage import netcdf
 from ..storage.claims import differences
 from ..storage.files import make_folder, write_text
-from ..storage.models import MODEL, load_model
+from ..storage.models import load_model
 from ..storage.provenance import provenance
+from ..storage.run_folder import SPLITS, RunFolder
 from .training import train_model, usable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-SPLITS = ("training", "validation", "test")
 
 
 def draw_cases(sampler: Choice, count: int | None, seed: int) -> xr.Dataset:
@@ -76,38 +75,37 @@ def run(config: RunConfig, folder: Path, *, workers: int = 1) -> str:
     StoreError
         If the folder holds another configuration; the message names what differs.
     """
-    _claim(config, folder)
-    summary = folder / "summary.txt"  # written last
-    if summary.is_file():
-        logger.info("%s is complete; remove %s to do again what is missing", folder, summary)
-        return summary.read_text(encoding="utf-8").rstrip()
-    with log_file(folder / "run.log"):
+    place = RunFolder(folder)
+    _claim(config, place)
+    if place.is_complete:
+        logger.info("%s is complete; remove %s to do again what is missing", folder, place.summary)
+        return place.summary.read_text(encoding="utf-8").rstrip()
+    with log_file(place.log):
         logger.info("run folder: %s", folder)
         registry().broadcast("crystalsim_run_started", run=folder, config=config.as_dict())
-        solutions = _solutions(config, folder, workers)
-        model_folder = folder / "model"
-        if not (model_folder / MODEL).is_file():
+        _solve_splits(config, place, workers)
+        if not place.is_trained:
             train_model(
                 config.model,
-                netcdf.open_parts(solutions["training"], "solutions"),
-                netcdf.open_parts(solutions["validation"], "solutions"),
-                model_folder,
+                netcdf.open_parts(place.solutions("training"), "solutions"),
+                netcdf.open_parts(place.solutions("validation"), "solutions"),
+                place.model,
                 seed=config.seed,
                 run=folder,
             )
-        history = netcdf.read_file(model_folder / "history.nc")
-        test = usable(netcdf.open(solutions["test"]))
+        history = netcdf.read_file(place.history)
+        test = usable(netcdf.open(place.solutions("test")))
         results = {
-            name: _results(config, folder, name, source, test)
-            for name, source in _contestants(config, model_folder).items()
+            name: _results(config, place, name, source, test)
+            for name, source in _contestants(config, place).items()
         }
-        return _report(config, folder, test, history, results)
+        return _report(config, place, test, history, results)
 
 
-def _claim(config: RunConfig, folder: Path) -> None:
-    path = folder / "config.toml"
-    if path.is_file():
-        changed = differences(read_toml(path), config.as_dict())
+def _claim(config: RunConfig, place: RunFolder) -> None:
+    folder = place.path
+    if place.is_run:
+        changed = differences(place.read_config(), config.as_dict())
         if changed:
             raise StoreError(
                 f"{folder} holds a run of another configuration ({'; '.join(changed)}); choose "
@@ -117,55 +115,44 @@ def _claim(config: RunConfig, folder: Path) -> None:
     make_folder(folder)
     if any(folder.iterdir()):
         raise StoreError(f"{folder}: a folder that is not empty and holds no run")
-    write_text(path, to_toml(config.as_dict()))
+    write_text(place.config, to_toml(config.as_dict()))
 
 
-def _solutions(config: RunConfig, folder: Path, workers: int) -> dict[str, Path]:
-    """Cases and solutions of all splits; gives the folders of the solutions."""
-    seeds, made = split_seeds(config.seed), {}
-    for split in SPLITS:
-        path, made[split] = folder / "cases" / f"{split}.nc", folder / "solutions" / split
+def _solve_splits(config: RunConfig, place: RunFolder, workers: int) -> None:
+    """Draw and solve the cases of all splits."""
+    for split, seed in split_seeds(config.seed).items():
+        path, solutions = place.cases(split), place.solutions(split)
         if not path.is_file():
-            cases = draw_cases(config.sampler, getattr(config.samples, split), seeds[split])
-            netcdf.save(cases, path)
+            netcdf.save(draw_cases(config.sampler, getattr(config.samples, split), seed), path)
         logger.info("%s samples", split)
-        cases = netcdf.open(path, "cases")
-        solve_cases(
-            cases,
-            config.solver,
-            made[split],
-            schedule=Schedule(workers),
-            seed=seeds[split],
-            compress=True,
-        )
-        registry().broadcast(
-            "crystalsim_dataset_ready",
-            run=folder,
-            stage=split,
-            dataset=netcdf.open(made[split]),
-        )
-    return made
+        cases, schedule = netcdf.open(path, "cases"), Schedule(workers)
+        solve_cases(cases, config.solver, solutions, schedule=schedule, seed=seed, compress=True)
+        _announce(place, split, netcdf.open(solutions))
 
 
-def _contestants(config: RunConfig, model_folder: Path) -> dict[str, str]:
+def _announce(place: RunFolder, stage: str, dataset: xr.Dataset) -> None:
+    """Tell plugins that the dataset of a stage is there."""
+    registry().broadcast("crystalsim_dataset_ready", run=place.path, stage=stage, dataset=dataset)
+
+
+def _contestants(config: RunConfig, place: RunFolder) -> dict[str, str]:
     """What to load for each row of the table: the model, then the baselines."""
-    named = {config.model.name: str(model_folder)}
+    named = {config.model.name: str(place.model)}
     return named | {name: name for name in config.baselines if name not in named}
 
 
 def _results(
-    config: RunConfig, folder: Path, name: str, source: str, test: xr.Dataset
+    config: RunConfig, place: RunFolder, name: str, source: str, test: xr.Dataset
 ) -> tuple[xr.Dataset, dict[str, xr.Dataset]]:
     """Prediction and scores of one model on the test split."""
-    label = name.replace("/", "-")
-    path = folder / "predictions" / f"{label}.nc"
+    path = place.prediction(name)
     if not path.is_file():
         model, choice = load_model(source)
         predict_cases(test, model, path, choice=choice, compress=True)
     prediction = netcdf.open(path)
     scores = {}
     for evaluator in config.evaluators:
-        file = folder / "scores" / f"{evaluator.replace('/', '-')}-{label}.nc"
+        file = place.scores(evaluator, name)
         if not file.is_file():
             options = {evaluator: config.evaluator.get(evaluator, {})}
             found = score(test, prediction, options)
@@ -173,18 +160,13 @@ def _results(
                 continue
             netcdf.save(found[evaluator], file)
         scores[evaluator] = netcdf.read_file(file)
-        registry().broadcast(
-            "crystalsim_dataset_ready",
-            run=folder,
-            stage=f"scores/{evaluator}-{label}",
-            dataset=scores[evaluator],
-        )
+        _announce(place, f"scores/{evaluator}-{path.stem}", scores[evaluator])
     return prediction, scores
 
 
 def _report(
     config: RunConfig,
-    folder: Path,
+    place: RunFolder,
     test: xr.Dataset,
     history: xr.Dataset,
     results: dict[str, tuple[xr.Dataset, dict[str, xr.Dataset]]],
@@ -196,17 +178,17 @@ def _report(
         for name, (prediction, scores) in results.items()
     ]
     quoted = [reference_row(config.solver.name, test), prototype_row()]
-    save_table([*rows, *quoted], folder / "summary.csv")
+    save_table([*rows, *quoted], place.table)
     text = table_text([*rows, *quoted])
     heading = (
         f"{test.sizes['sample']} test samples, none seen in training; means, and 95th percentile "
         "(p95) and worst over samples or crystals"
     )
     text = f"{heading}\n\n{text}"
-    _draw(folder / "figures", test, history, results)
+    _draw(place.figures, test, history, results)
     means = {r.name: r.values for r in rows}
-    registry().broadcast("crystalsim_run_finished", run=folder, results=means)
-    write_text(folder / "summary.txt", text + "\n")
+    registry().broadcast("crystalsim_run_finished", run=place.path, results=means)
+    write_text(place.summary, text + "\n")
     return text
 
 

@@ -38,6 +38,7 @@ from ..runtime.log import logger
 from ..storage import netcdf
 from ..storage.files import make_folder, write_text
 from ..storage.models import load_model
+from ..storage.run_folder import RunFolder
 from . import run as pipeline
 from .training import usable
 
@@ -59,7 +60,7 @@ def run_study(study: Study, folder: Path, *, workers: int = 1) -> list[Entry]:
         run_folder = folder / "runs" / (_file_name(name) or "run")
         pipeline.run(config, run_folder, workers=workers)
         plugin = config.model.name
-        models[f"{plugin}, {name}" if name else plugin] = str(run_folder / "model")
+        models[f"{plugin}, {name}" if name else plugin] = str(RunFolder(run_folder).model)
         models.update({baseline: baseline for baseline in config.baselines})
     first = next(iter(study.variants.values()))
     entries = []

@@ -23,7 +23,7 @@ from ..scene.grid import Grid
 from ..storage import netcdf
 from ..storage.claims import VERSIONS, compare, versions
 from ..storage.files import create_text, make_folder, remove_stale
-from ..storage.models import MODEL, TRAINING, save_model
+from ..storage.models import HISTORY, MODEL, TRAINING, save_model
 from ..storage.provenance import fingerprint, provenance
 
 
@@ -105,7 +105,7 @@ def train_model(
     history = history.assign_attrs(attributes)
     if not is_chief():
         return history
-    netcdf.save(history, folder / "history.nc")
+    netcdf.save(history, folder / HISTORY)
     save_model(model, choice, folder, seed)
     return history
 
@@ -135,9 +135,9 @@ def _claim(
             compare(folder, begun, {**described, VERSIONS: versions(config)})
         except (OSError, ValueError, AttributeError) as error:
             raise StoreError(f"{path}: damaged: {error}") from None
-    if (folder / MODEL).is_file() and (folder / "history.nc").is_file():
+    if (folder / MODEL).is_file() and (folder / HISTORY).is_file():
         logger.info("%s is trained already", folder)
-        return netcdf.read_file(folder / "history.nc")
+        return netcdf.read_file(folder / HISTORY)
     return None
 
 
