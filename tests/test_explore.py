@@ -69,8 +69,8 @@ def test_what_a_file_says(file):
         "model.width": (2, 4),
     }
     assert exploration.metric == "relative_l2"
-    assert exploration.config({"model.width": 4}).model["width"] == 4
-    assert exploration.config().model["width"] == 2
+    assert exploration.config({"model.width": 4}).model.options["width"] == 4
+    assert exploration.config().model.options["width"] == 2
 
 
 @pytest.mark.parametrize(
@@ -81,10 +81,10 @@ def test_what_a_file_says(file):
         (("low = 1e-4", "low = -1.0"), "log needs low > 0"),
         (("low = 1, ", "low = 0, "), r"search of model.batch_size: option model.batch_size = 0"),
         (("low = 1, ", "low = 5, "), "expected low < high"),
-        (("low = 1, ", "low = true, "), "low = True; expected a number"),
-        (("low = 1, ", ""), "low = None; expected a number"),
-        (("high = 4", "high = 4, stop = 2"), "unknown setting 'stop'"),
-        (("high = 4", "high = 4, step = 0.5"), "step = 0.5; expected a whole number"),
+        (("low = 1, ", "low = true, "), r"batch_size.low = True: Expected int \| float"),
+        (("low = 1, ", ""), "batch_size: .*missing required field `low`"),
+        (("high = 4", "high = 4, stop = 2"), "unknown option 'search.model.batch_size.stop'"),
+        (("high = 4", "high = 4, step = 0.5"), "step = 0.5: expected a whole number"),
         (("[2, 4]", "[]"), "expected at least one value"),
         (("[2, 4]", "[2, 1]"), "model.width = 1"),
         (("[2, 4]", "4"), "expected a list, or a table"),
@@ -125,8 +125,8 @@ def test_an_exploration_is_resumed_extended_and_guarded(command, file, tmp_path)
     best = min(rows, key=lambda row: float(row["relative_l2"]))
     assert f"best: trial {best['trial']}," in first.out
     made = resolve(read_toml(out / "best.toml"))
-    assert made.model["learning_rate"] == float(best["model.learning_rate"])
-    assert made.model["batch_size"] == int(best["model.batch_size"])
+    assert made.model.options["learning_rate"] == float(best["model.learning_rate"])
+    assert made.model.options["batch_size"] == int(best["model.batch_size"])
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "data:image/png" in page
     assert "http" not in page

@@ -21,20 +21,23 @@ are searched make the training samples. Light: nothing heavy is imported.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import CrystalsimError, OptionError
-from ..options import merge, read_toml, refuse_unknown
+from ..options import make_options, merge, read_toml, refuse_unknown
 from .run import RunConfig, resolve
 
 _SETTINGS = ("title", "trials", "metric", "run", "search")
 _SPAN = ("low", "high", "log", "step")
 
 
-class Span(NamedTuple):
+@dataclass(frozen=True)
+class Span:
     """Numbers between two bounds, both included; whole ones if the bounds are.
 
     Attributes
@@ -47,10 +50,26 @@ class Span(NamedTuple):
         Distance of the values from each other; None takes any, or all whole numbers.
     """
 
-    low: float
-    high: float
+    low: int | float
+    high: int | float
     log: bool = False
-    step: float | None = None
+    step: int | float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high < float("inf"):
+            raise ValueError(f"low = {self.low}, high = {self.high}: expected low < high")
+        if self.log and (self.low <= 0 or self.step is not None):
+            raise ValueError("log needs low > 0, and takes no step")
+        if self.step is None:
+            return
+        if self.step <= 0 or (self.whole and not isinstance(self.step, int)):
+            kind = "whole number from 1" if self.whole else "number above 0"
+            raise ValueError(f"step = {self.step}: expected a {kind}")
+
+    @property
+    def whole(self) -> bool:
+        """Whether only whole numbers are searched."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
 
 
 class Exploration(NamedTuple):
@@ -95,7 +114,7 @@ class Exploration(NamedTuple):
     def as_dict(self) -> dict[str, Any]:
         """Plain tables, with all options of `[run]`."""
         search = {
-            key: {name: v for name, v in value._asdict().items() if v is not None}
+            key: {name: v for name, v in dataclasses.asdict(value).items() if v is not None}
             if isinstance(value, Span)
             else list(value)
             for key, value in self.search.items()
@@ -170,7 +189,7 @@ def read_exploration(path: Path) -> Exploration:
     exploration = Exploration(title, trials, metric, dict(table.get("run", {})), search)
     exploration.config()
     for key, dimension in search.items():
-        for value in dimension[:2] if isinstance(dimension, Span) else dimension:
+        for value in (dimension.low, dimension.high) if isinstance(dimension, Span) else dimension:
             try:
                 exploration.config({key: value})
             except CrystalsimError as error:
@@ -223,22 +242,4 @@ def _dimension(key: str, value: Any) -> Span | tuple[Any, ...]:
         raise OptionError(
             f"search of '{key}' = {value!r}: expected a list, or a table with low and high"
         )
-    refuse_unknown(value, _SPAN, f"search of '{key}': unknown setting")
-    for name in ("low", "high", *(["step"] if "step" in value else [])):
-        number = value.get(name)
-        if not isinstance(number, (int, float)) or isinstance(number, bool):
-            raise OptionError(f"search of '{key}': {name} = {number!r}; expected a number")
-    span = Span(**value)
-    if not isinstance(span.log, bool):
-        raise OptionError(f"search of '{key}': log = {span.log!r}; expected true or false")
-    if not span.low < span.high < float("inf"):
-        raise OptionError(
-            f"search of '{key}': low = {span.low!r}, high = {span.high!r}; expected low < high"
-        )
-    if span.log and (span.low <= 0 or span.step is not None):
-        raise OptionError(f"search of '{key}': log needs low > 0, and takes no step")
-    whole = isinstance(span.low, int) and isinstance(span.high, int)
-    if span.step is not None and (span.step <= 0 or (whole and not isinstance(span.step, int))):
-        kind = "whole number from 1" if whole else "number above 0"
-        raise OptionError(f"search of '{key}': step = {span.step!r}; expected a {kind}")
-    return span
+    return make_options(Span, value, where=f"search.{key}")

@@ -9,6 +9,7 @@ several machines its file system has to pass on locks, as SQLite asks too.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import time
 import warnings
@@ -266,9 +267,9 @@ class _Search:
         if not isinstance(dimension, Span):
             values: dict[Any, Any] = {label(value): value for value in dimension}
             return values[trial.suggest_categorical(key, list(values))]
-        low, high, log, step = dimension
-        if isinstance(low, int) and isinstance(high, int):
-            return trial.suggest_int(key, low, high, log=log, step=int(step or 1))
+        low, high, log, step = dataclasses.astuple(dimension)
+        if dimension.whole:
+            return trial.suggest_int(key, low, high, log=log, step=step or 1)
         return trial.suggest_float(key, low, high, log=log, step=step)
 
     def _after(self, trial: optuna.Trial, epoch: int, error: float | None, last: bool) -> None:
