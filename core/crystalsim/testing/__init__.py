@@ -10,7 +10,8 @@ In a test file of your own::
 pytest then collects every test of the suite. The plugin is looked up by its name, as users do, so
 its distribution must be installed (editable is fine). The suites need pytest
 (``pip install crystalsim[testing]``) and no other plugin. Attributes of the class say what may
-differ; who loosens a bound says why in a comment beside it.
+differ; who loosens a bound says why in a comment beside it. `crystalsim.testing.strategies` draws
+grids, cases and scenes with hypothesis, for the suites and for tests of your own.
 """
 
 from __future__ import annotations

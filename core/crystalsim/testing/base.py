@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import importlib.metadata
 import json
 import subprocess
@@ -108,3 +109,9 @@ def assert_survives_a_file(dataset: xr.Dataset, path: Path) -> None:
 def without_time(dataset: xr.Dataset) -> xr.Dataset:
     """Drop `wall_time`, which no two calls share."""
     return dataset.drop_vars("wall_time", errors="ignore")
+
+
+def drawn_cases() -> Any:
+    """Import the strategies of hypothesis, or skip the test that asks for them."""
+    pytest.importorskip("hypothesis", reason="pip install 'crystalsim[testing]'")
+    return importlib.import_module(".strategies", __package__)

@@ -12,7 +12,7 @@ import xarray as xr
 
 from ..datasets.schema import validate
 from ..errors import SchemaError
-from .base import PluginContract, assert_survives_a_file
+from .base import PluginContract, assert_survives_a_file, drawn_cases
 from .examples import example_cases, example_solutions
 
 OPTIONAL = ("pressure", "stream_function", "residual", "iterations", "wall_time")
@@ -30,12 +30,15 @@ class EvaluatorContract(PluginContract):
         Scores that may be NaN for all example samples: those that need what the examples lack.
     measured
         Scores that differ from call to call, such as times.
+    examples
+        Datasets of cases that hypothesis draws, where it is installed.
     """
 
     kind = "evaluator"
     perfect: ClassVar[Mapping[str, float]] = {}
     sometimes: ClassVar[frozenset[str]] = frozenset()
     measured: ClassVar[frozenset[str]] = frozenset()
+    examples: ClassVar[int] = 6
 
     def fast(self) -> xr.Dataset:
         """Give a prediction that is 10 % too fast and has no more than it must."""
@@ -103,3 +106,18 @@ class EvaluatorContract(PluginContract):
         for prediction in others.values():
             with pytest.raises(SchemaError):
                 self.make().evaluate(reference, prediction)
+
+    def test_any_reference_has_valid_scores(self) -> None:
+        """Perfect ones for itself, on grids and crystals that nobody chose."""
+
+        def check(cases: xr.Dataset) -> None:
+            reference = example_solutions(cases)
+            scores = self.make().evaluate(reference, reference)
+            validate(scores, "scores")
+            assert scores["sample"].values.tolist() == reference["sample"].values.tolist()
+            for name, value in self.perfect.items():
+                values = scores[name].values[np.isfinite(scores[name].values)]
+                np.testing.assert_allclose(values, value, atol=1e-12, err_msg=name)
+
+        strategies = drawn_cases()
+        strategies.for_all(strategies.cases(), check, self.examples)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from ..datasets.cases import cases_only
 from ..datasets.schema import VARIABLES, validate
 from ..scene.grid import Grid
 from ..stokes import operators
-from .base import PluginContract, assert_survives_a_file, without_time
+from .base import PluginContract, assert_survives_a_file, drawn_cases, without_time
 from .examples import example_cases
 
 FIELDS = ("velocity_x", "velocity_z", "pressure", "stream_function")
@@ -30,10 +31,16 @@ class FlowContract(PluginContract):
         through walls, the mean of the pressure and the misfit of velocity and stream function.
     subset_tolerance
         How far a subset of samples may differ, over the largest value of the field.
+    examples
+        Datasets of cases that hypothesis draws, where it is installed.
+    drawn
+        Options of `crystalsim.testing.strategies.cases` for a plugin that does not take all cases.
     """
 
     divergence_bound: ClassVar[float] = 1e-12
     subset_tolerance: ClassVar[float] = 0.0
+    examples: ClassVar[int] = 6
+    drawn: ClassVar[Mapping[str, Any]] = {}
 
     def flow(self, cases: xr.Dataset) -> xr.Dataset:
         """Solutions of the cases."""
@@ -125,6 +132,24 @@ class FlowContract(PluginContract):
     def test_solutions_survive_a_file(self, solutions: xr.Dataset, tmp_path: Path) -> None:
         """Written and read they are identical, in plain xarray and in ours."""
         assert_survives_a_file(solutions, tmp_path / "solutions.nc")
+
+    def test_any_cases_have_a_valid_flow(self) -> None:
+        """Grids, magma and crystals that nobody chose: see `crystalsim.testing.strategies`."""
+
+        def check(cases: xr.Dataset) -> None:
+            before = cases.copy(deep=True)
+            solutions = self.flow(cases)
+            xr.testing.assert_identical(cases, before)
+            validate(solutions, "solutions")
+            xr.testing.assert_equal(cases_only(solutions), cases_only(cases))
+            assert np.isfinite(_speed(solutions)).all()
+            self.test_velocity_is_divergence_free(solutions)
+            self.test_nothing_flows_through_walls(solutions)
+            self.test_pressure_has_zero_mean(solutions)
+            self.test_velocity_is_the_curl_of_the_stream_function(solutions)
+
+        strategies = drawn_cases()
+        strategies.for_all(strategies.cases(**self.drawn), check, self.examples)
 
 
 class SolverContract(FlowContract):

@@ -8,9 +8,14 @@ from crystalsim import Grid, make_cases
 from crystalsim.testing import SolverContract, example_cases
 from crystalsim_lamem.coefficients import coefficients, lamem_cases
 
+LARGE = {"count": (1, 4), "radius": (0.5, 1.0)}
+"""Crystals that hold markers, and whose pressure shows beside the weight of the magma: LaMEM writes
+the sum of both in single precision."""
+
 
 class TestLamem2(SolverContract):
     name = "lamem"
+    drawn = LARGE
 
     @pytest.fixture(scope="class", autouse=True)
     @classmethod
@@ -21,6 +26,7 @@ class TestLamem2(SolverContract):
 @pytest.mark.slow
 class TestLamem3(SolverContract):
     name = "lamem"
+    drawn = LARGE
 
     @pytest.fixture(scope="class", autouse=True)
     @classmethod
