@@ -96,13 +96,13 @@ def _kept_or_made(
     from ..storage.provenance import provenance
 
     path = output / f"{file_name(name)}.nc" if output else None
-    wanted = {**provenance({"evaluator": {name: dict(options)}}), **marks}
-    if path and is_made(path, wanted):
+    config = {"evaluator": {name: dict(options)}}
+    if path and is_made(path, config, marks=marks):
         return netcdf.read_file(path)
     scores = make()
     if scores is None:
         return None
-    scores = scores.assign_attrs({**scores.attrs, **wanted})
+    scores = scores.assign_attrs({**provenance(config), **scores.attrs, **marks})
     if path:
         netcdf.save(scores, path)
     return scores

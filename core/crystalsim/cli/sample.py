@@ -40,11 +40,10 @@ def command(
     from ..storage import netcdf
     from ..storage.claims import is_made
     from ..storage.files import remove_stale
-    from ..storage.provenance import provenance
     from ..workflows import run as pipeline
 
     number = chosen_seed(seed, given)
-    if is_made(output, provenance({"sampler": chosen.table}, number), samples=count):
+    if is_made(output, {"sampler": chosen.table}, samples=count, marks={"seed": number}):
         logger.info("%s is there already", output)
         cases = netcdf.open(output, "cases")
     else:

@@ -12,7 +12,7 @@ import xarray as xr
 from ..errors import SchemaError, UnsupportedError
 from ..registry import build
 from ..runtime.log import logger
-from ..storage.provenance import provenance
+from ..storage.provenance import config_of, provenance
 
 if TYPE_CHECKING:
     pass
@@ -215,6 +215,10 @@ def score(
 ) -> dict[str, xr.Dataset]:
     """Scores by each evaluator (name to options) that can judge these datasets."""
     check_comparable(reference, prediction)
+    origins = {
+        "reference": config_of(reference.attrs),
+        "prediction": config_of(prediction.attrs),
+    }
     found = {}
     for name, options in evaluators.items():
         try:
@@ -222,6 +226,6 @@ def score(
         except UnsupportedError as error:
             logger.warning("evaluator '%s' is left out: %s", name, error)
             continue
-        attributes = provenance({"evaluator": {name: dict(options)}})
+        attributes = provenance({"evaluator": {name: dict(options)}, **origins})
         found[name] = scores.assign_attrs({**scores.attrs, **attributes})
     return found

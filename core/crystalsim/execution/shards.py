@@ -91,7 +91,7 @@ class Job(NamedTuple):
 
     def is_finished(self) -> bool:
         """Whether the output is one file, and there."""
-        return self.single and is_made(self.output, self.attributes, cases=self.cases)
+        return self.single and is_made(self.output, self.config, cases=self.cases)
 
 
 def solve_cases(
@@ -136,7 +136,7 @@ def solve_cases(
     if not 1 <= first <= parts:
         raise OptionError(f"shard = {first}/{parts}: expected i/n with i from 1 to n")
     config, compute = {"solver": solver.table}, functools.partial(_solve, solver)
-    attributes = provenance(config, seed)
+    attributes = provenance(config, seed, before=cases.attrs)
     job = Job(
         "solving", cases_only(cases), compute, config, output, attributes, shard_size, compress
     )
@@ -162,7 +162,7 @@ def predict_cases(
         If `output` holds predictions of another model or other cases.
     """
     config = {"model": choice.table}
-    attributes, compute = provenance(config), model.predict
+    attributes, compute = provenance(config, before=cases.attrs), model.predict
     job = Job(
         "predicting", cases_only(cases), compute, config, output, attributes, shard_size, compress
     )

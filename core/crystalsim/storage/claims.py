@@ -85,10 +85,11 @@ def compare(place: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None
 
 def is_made(
     path: Path,
-    attributes: Mapping[str, Any],
+    config: Mapping[str, Any],
     *,
     cases: xr.Dataset | None = None,
     samples: int | None = None,
+    marks: Mapping[str, Any] | None = None,
 ) -> bool:
     """Whether a file is there, whole, and of the same configuration.
 
@@ -96,12 +97,14 @@ def is_made(
     ----------
     path
         Of the file.
-    attributes
-        Provenance that it would get; see `store.provenance`.
+    config
+        Options of the stage that makes it; those of the stages before are not compared.
     cases
         What it was made from, if that has to be the same.
     samples
         How many samples it has to have.
+    marks
+        Further attributes that have to be the same, such as `seed`.
 
     Returns
     -------
@@ -123,15 +126,15 @@ def is_made(
         logger.warning("%s; making it again", error)
         return False
     try:
-        old = {"config": json.loads(found.attrs["crystalsim_config"])}
-    except (KeyError, ValueError, TypeError):
+        whole = json.loads(found.attrs["crystalsim_config"])
+        old: dict[str, Any] = {"config": {kind: whole.get(kind) for kind in config}}
+    except (KeyError, ValueError, TypeError, AttributeError):
         raise StoreError(f"{path}: a file that crystalsim did not make; choose another") from None
-    new: dict[str, Any] = {"config": json.loads(attributes["crystalsim_config"])}
-    for name in ("seed", "reference", "prediction"):
-        if name in attributes:
-            before = found.attrs.get(name)
-            old[name] = before.item() if isinstance(before, np.generic) else before
-            new[name] = attributes[name]
+    new: dict[str, Any] = {"config": json.loads(json.dumps(config))}
+    for name, mark in (marks or {}).items():
+        before = found.attrs.get(name)
+        old[name] = before.item() if isinstance(before, np.generic) else before
+        new[name] = mark
     if samples is not None:
         old["samples"], new["samples"] = found.sizes.get("sample"), samples
     if cases is not None:

@@ -24,7 +24,7 @@ from ..storage import netcdf
 from ..storage.claims import VERSIONS, compare, versions
 from ..storage.files import create_text, make_folder, remove_stale
 from ..storage.models import HISTORY, MODEL, TRAINING, save_model
-from ..storage.provenance import fingerprint, provenance
+from ..storage.provenance import config_of, fingerprint, provenance
 
 
 def usable(solutions: xr.Dataset) -> xr.Dataset:
@@ -97,7 +97,7 @@ def train_model(
     )
     spent = time.perf_counter() - start + float(history.attrs.get("earlier_training_time", 0.0))
     attributes = {
-        **provenance({"model": choice.table}, seed),
+        **provenance({"model": choice.table, "training": config_of(training[0].attrs)}, seed),
         "training_time": spent,
         "training_samples": sum(dataset.sizes["sample"] for dataset in training),
         "parameters": int(getattr(model, "parameter_count", 0)),
