@@ -315,8 +315,8 @@ def test_training_on_several_grids(solutions):
         crystalsim.get("sampler", "random", cells=32).sample(6, seed=2)
     )
     model, again = make(), make()
-    history = model.fit([solutions, finer], [finer, solutions], seed=0)
-    again.fit([solutions, finer], [finer, solutions], seed=0)
+    history = model.fit_parts([solutions, finer], [finer, solutions], seed=0)
+    again.fit_parts([solutions, finer], [finer, solutions], seed=0)
     assert np.isfinite(history.training_loss.values).all()
     assert_same_weights(model, again)
 

@@ -11,20 +11,26 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 _HOMES = {
+    "Case": "scene.case",
+    "Configured": "options",
     "Grid": "scene.grid",
+    "Meta": "options",
     "Plugin": "hookspecs",
     "SceneOptions": "scene.options",
+    "crystal_motion": "stokes.crystal_motion",
     "get": "registry",
     "hookimpl": "hookspecs",
     "iterate_cases": "datasets.cases",
+    "load_model": "storage.models",
     "make_cases": "datasets.cases",
     "make_solutions": "datasets.solutions",
+    "motion_of": "stokes.crystal_motion",
     "open": "storage.netcdf",
     "save": "storage.netcdf",
     "validate": "datasets.schema",
 }
 
-_DATASETS = ("datasets.cases", "datasets.solutions", "storage.netcdf")
+_DATASETS = ("datasets.cases", "datasets.solutions", "storage.netcdf", "stokes.crystal_motion")
 """Homes of what makes datasets."""
 
 __all__ = ["__version__", *_HOMES]
@@ -34,9 +40,13 @@ if TYPE_CHECKING:
     from .datasets.schema import validate
     from .datasets.solutions import make_solutions
     from .hookspecs import Plugin, hookimpl
+    from .options import Configured, Meta
     from .registry import get
+    from .scene.case import Case
     from .scene.grid import Grid
     from .scene.options import SceneOptions
+    from .stokes.crystal_motion import crystal_motion, motion_of
+    from .storage.models import load_model
     from .storage.netcdf import open, save
 
 

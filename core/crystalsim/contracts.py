@@ -1,23 +1,46 @@
-"""The four things that a plugin can be, as protocols: nothing needs to be inherited.
+"""What a plugin can be and what it may be able to do, as protocols: nothing needs to be inherited.
 
-Each class is made from its options dataclass alone (or from nothing, where it has no options), and
-may name that dataclass in the `Plugin` descriptor. `crystalsim.testing` holds a suite of tests for
-each of the protocols.
+There are four kinds: `Sampler`, `Solver`, `Model` and `Evaluator`. Each class is made from its
+options dataclass alone (or from nothing, where it has no options), and names that dataclass in the
+`Plugin` descriptor.
+
+What some of them can do beyond that are capabilities: `WarmStart` and `IterationBudget` of solvers,
+`Streaming` and `Pretrained` of models, `Motion` of both. A class has a capability by having its
+method, and whoever uses one asks ``isinstance(solver, WarmStart)``. Each capability has one method
+of a name that nothing else has, so that the question has an honest answer, at run time and to a
+type checker.
+
+`crystalsim.testing` holds a suite of tests for each kind; it tests the capabilities that the plugin
+has, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 if TYPE_CHECKING:
     import xarray as xr
+
+__all__ = [
+    "Evaluator",
+    "IterationBudget",
+    "Model",
+    "Motion",
+    "OnEpoch",
+    "Pretrained",
+    "Sampler",
+    "Solver",
+    "Streaming",
+    "WarmStart",
+]
 
 OnEpoch = Callable[[int, Mapping[str, float]], None]
 """Called after each epoch, counted from 1, with its losses."""
 
 
+@runtime_checkable
 class Sampler(Protocol):
     """Draws cases: where the crystals are and what they are made of."""
 
@@ -45,6 +68,7 @@ class Sampler(Protocol):
         ...
 
 
+@runtime_checkable
 class Solver(Protocol):
     """Computes the flow of cases."""
 
@@ -54,9 +78,6 @@ class Solver(Protocol):
         Any subset of the samples gives the same numbers. The cases are left as they are. A sample
         that fails has ``converged = False``; the others go on.
 
-        A solver that can start from a known flow takes it as a second argument,
-        ``initial: xr.Dataset | None = None``: solutions or predictions of the same samples.
-
         Returns
         -------
         xarray.Dataset
@@ -65,17 +86,14 @@ class Solver(Protocol):
         ...
 
 
+@runtime_checkable
 class Model(Protocol):
-    """Predicts the flow of cases, after training where it needs any.
-
-    A model that brings weights along offers a classmethod ``pretrained()`` that returns it ready to
-    predict; ``crystalsim predict --model NAME`` uses it.
-    """
+    """Predicts the flow of cases, after training where it needs any."""
 
     def fit(
         self,
-        training: xr.Dataset | Sequence[xr.Dataset],
-        validation: xr.Dataset | Sequence[xr.Dataset],
+        training: xr.Dataset,
+        validation: xr.Dataset,
         *,
         seed: int = 0,
         on_epoch: OnEpoch | None = None,
@@ -86,9 +104,7 @@ class Model(Protocol):
         Parameters
         ----------
         training, validation
-            Datasets of kind ``"solutions"``. Several where the samples are on several grids, which
-            a model may refuse; a model with an attribute ``streams = True`` gets the lazy shards
-            of large data sets one by one.
+            Datasets of kind ``"solutions"``, each on one grid; see `Streaming` for more.
         seed
             Fixes initial weights and the order of the data.
         on_epoch
@@ -99,8 +115,10 @@ class Model(Protocol):
         Returns
         -------
         xarray.Dataset
-            History: named losses on ``(epoch)``; empty for a model without training. Calls that
-            were cut off and went on count if its attribute ``earlier_training_time`` [s] tells.
+            History: named losses on ``(epoch)``; empty for a model without training. Its attribute
+            ``earlier_training_time`` [s], if there is one, is the time of calls before this one
+            that were cut off and from which it went on; ``parameters`` the number of trained
+            parameters.
         """
         ...
 
@@ -124,6 +142,7 @@ class Model(Protocol):
         ...
 
 
+@runtime_checkable
 class Evaluator(Protocol):
     """Compares a prediction with a reference."""
 
@@ -140,5 +159,115 @@ class Evaluator(Protocol):
         xarray.Dataset
             Of kind ``"scores"``: metrics on ``(sample)`` or ``(sample, crystal)``, each with
             ``long_name``, ``units`` and its definition in ``description``.
+        """
+        ...
+
+
+@runtime_checkable
+class WarmStart(Protocol):
+    """A solver that can start from a flow that is known: a prediction, or a rough solution."""
+
+    def solve_from(self, cases: xr.Dataset, initial: xr.Dataset) -> xr.Dataset:
+        """Solve all samples as `Solver.solve` does, but start from `initial`.
+
+        What comes out meets the same tolerance. What `initial` has to hold to be of use is the
+        solver's affair: it says so in its documentation, and starts from nothing without it.
+
+        Parameters
+        ----------
+        cases
+            Dataset of kind ``"cases"``.
+        initial
+            Solutions or predictions of the same samples.
+
+        Raises
+        ------
+        OptionError
+            If `initial` is of other samples.
+        """
+        ...
+
+
+@runtime_checkable
+class IterationBudget(Protocol):
+    """A solver that can be told to stop early."""
+
+    def limited(self, *, iterations: int | None = None, tolerance: float | None = None) -> Self:
+        """Give a solver of the same options that stops sooner or later than this one.
+
+        Samples that have not reached its tolerance in time have ``converged = False``; its
+        solutions say in `iterations` how many each sample took.
+
+        Parameters
+        ----------
+        iterations
+            Most iterations that a sample may take, one at least; None leaves it as it is.
+        tolerance
+            Residual to stop at, in the solver's own measure; None leaves it as it is.
+
+        Raises
+        ------
+        OptionError
+            If one of them is out of bounds.
+        """
+        ...
+
+
+@runtime_checkable
+class Streaming(Protocol):
+    """A model that trains on several datasets, which need be neither in memory nor on one grid."""
+
+    def fit_parts(
+        self,
+        training: Sequence[xr.Dataset],
+        validation: Sequence[xr.Dataset],
+        *,
+        seed: int = 0,
+        on_epoch: OnEpoch | None = None,
+        folder: Path | None = None,
+    ) -> xr.Dataset:
+        """Train as `Model.fit` does, on data in parts.
+
+        Parameters
+        ----------
+        training, validation
+            Datasets of kind ``"solutions"``, each on one grid and perhaps lazy, such as the shards
+            of a folder. Parts on one grid train as if they were one dataset.
+        seed, on_epoch, folder
+            As in `Model.fit`.
+        """
+        ...
+
+
+@runtime_checkable
+class Pretrained(Protocol):
+    """A model that brings weights along.
+
+    Made without options, it predicts with them until it is trained.
+    """
+
+    @classmethod
+    def pretrained(cls) -> Self:
+        """Give the model with these weights and the options of their training."""
+        ...
+
+
+@runtime_checkable
+class Motion(Protocol):
+    """A solver or model that gives the motion of crystals by itself, without fields on the grid.
+
+    `crystalsim.motion_of` asks for it, and takes the means of the velocity over each crystal where
+    there is no such method.
+    """
+
+    def motion(self, cases: xr.Dataset) -> xr.Dataset:
+        """Give the motion of each crystal: the same samples in the same order.
+
+        Returns
+        -------
+        xarray.Dataset
+            `crystal_velocity_x`, `crystal_velocity_z` [m s-1] and `crystal_angular_velocity` [s-1]
+            on (sample, crystal), NaN beyond `crystal_count`, which is a coordinate, as
+            `crystalsim.crystal_motion` gives them; and `converged` on (sample).
         """
         ...

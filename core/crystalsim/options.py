@@ -16,7 +16,7 @@ import json
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -24,18 +24,69 @@ from msgspec import Meta
 from .errors import OptionError
 
 __all__ = [
+    "Configured",
     "Meta",
-    "describe_options",
-    "make_options",
-    "merge",
-    "parse_assignments",
+    "NoOptions",
     "read_toml",
-    "refuse_unknown",
-    "suggestion",
-    "to_toml",
 ]
 
 T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class NoOptions:
+    """Options of what has none."""
+
+
+class Configured(Generic[T]):
+    """Base class to inherit, if one likes, of what is made from its options and shows them.
+
+    A subclass names the frozen dataclass of its options::
+
+        class MySolver(Configured[MyOptions]):
+            options_class = MyOptions
+
+    Parameters
+    ----------
+    options
+        Options; the defaults if None.
+
+    Attributes
+    ----------
+    options_class
+        Frozen dataclass. It is that of the plugin, too, where the `Plugin` descriptor names none.
+    options
+        Options of this object.
+    """
+
+    options_class: ClassVar[type] = NoOptions
+
+    def __init__(self, options: T | None = None) -> None:
+        self.options: T = self.options_class() if options is None else options
+
+    def __repr__(self) -> str:
+        values = _values(self.options).items()
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in values)})"
+
+    def with_options(self, **changes: Any) -> Self:
+        """Make another one with some options changed; nothing else is taken over.
+
+        Raises
+        ------
+        OptionError
+            If there is no such option, or its value is wrong.
+        """
+        values = {**_values(self.options), **changes}
+        return type(self)(make_options(type(self.options), values, where=type(self).__name__))
+
+    def facts(self) -> dict[str, str]:
+        """What ``crystalsim describe`` tells beside the options: name and text of each fact."""
+        return {}
+
+
+def _values(options: Any) -> dict[str, Any]:
+    """Options by name; msgspec leaves defaults out of `vars`."""
+    return {field.name: getattr(options, field.name) for field in dataclasses.fields(options)}
 
 
 def make_options(options_class: type[T] | None, values: Mapping[str, Any], *, where: str) -> T:

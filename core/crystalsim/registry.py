@@ -11,18 +11,23 @@ import functools
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, overload
 
 import pluggy
 
 from . import hookspecs
+from .contracts import Evaluator, Model, Sampler, Solver
 from .errors import PluginError
+from .guards import guarded
 from .hookspecs import ENTRY_POINT_GROUP, Plugin
-from .options import make_options, suggestion
+from .options import Configured, NoOptions, make_options, suggestion
 
 KINDS = ("sampler", "solver", "model", "evaluator", "command")
+
+_OFFERS = tuple(f"crystalsim_{kind}s" for kind in KINDS)
+"""Hooks whose results are plugins."""
 
 
 class Entry(NamedTuple):
@@ -37,6 +42,14 @@ class Entry(NamedTuple):
     def qualified_name(self) -> str:
         """``distribution/name``, which is never ambiguous."""
         return f"{self.distribution}/{self.plugin.name}"
+
+
+class Offer(NamedTuple):
+    """A descriptor with the distribution that made it."""
+
+    plugin: Plugin
+    distribution: str
+    version: str
 
 
 class Problem(NamedTuple):
@@ -63,7 +76,8 @@ class Registry:
         self.problems: list[Problem] = []
         self._manager = pluggy.PluginManager("crystalsim")
         self._manager.add_hookspecs(hookspecs)
-        self._origin: dict[str, tuple[str, str]] = {}
+        self._modules: list[object] = []
+        self._origin: dict[int, Offer] = {}
         if "*" not in disabled:
             for entry_point in entry_points(group=ENTRY_POINT_GROUP):
                 distribution, version = _distribution(entry_point)
@@ -75,33 +89,50 @@ class Registry:
         key = f"{distribution}:{entry_point.name}"
         try:
             module = entry_point.load()
-            self._manager.register(module, name=key)
+            if any(module is known for known in self._modules):
+                raise PluginError(f"'{entry_point.value}' is registered already")
+            self._manager.register(self._guarded(module, distribution, version), name=key)
             self._manager.check_pending()
         except (Exception, SystemExit) as error:
             if self._manager.has_plugin(key):
                 self._manager.unregister(name=key)
             self._report(distribution, version, error)
         else:
-            self._origin[key] = (distribution, version)
+            self._modules.append(module)
 
     def _report(self, distribution: str, version: str, error: BaseException) -> None:
         text = " ".join(str(error).split())
         self.problems.append(Problem(distribution, version, f"{type(error).__name__}: {text}"))
 
-    def _calls(self, hook: str) -> Iterator[tuple[str, str, Callable[..., Any], tuple[str, ...]]]:
-        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
-            distribution, version = self._origin[implementation.plugin_name]
-            yield distribution, version, implementation.function, tuple(implementation.argnames)
+    def _guarded(self, module: object, distribution: str, version: str) -> object:
+        """Copy of a plugin of which what is offered is known, and what is raised is reported."""
+
+        def report(hook: str, error: Exception) -> None:
+            if hook in _OFFERS:
+                self._report(distribution, version, error)
+                return
+            text = f"{type(error).__name__}: {error}"
+            print(f"warning: {hook} of {distribution} {version} failed: {text}", file=sys.stderr)
+
+        def claim(plugins: Iterable[Plugin]) -> list[Plugin]:
+            """Note whose the plugins are that nobody offered before."""
+            checked = [p if isinstance(p, Plugin) else Plugin(*p) for p in plugins]
+            for plugin in checked:
+                self._origin.setdefault(id(plugin), Offer(plugin, distribution, version))
+            return checked
+
+        def accept(hook: str, result: Any, is_wrapper: bool) -> Any:
+            if hook not in _OFFERS:
+                return result
+            return [claim(plugins) for plugins in result] if is_wrapper else claim(result)
+
+        return guarded(self._manager, module, report, accept)
 
     def _collect(self, kind: str) -> Iterator[Entry]:
-        for distribution, version, function, _ in self._calls(f"crystalsim_{kind}s"):
-            try:
-                plugins = [Plugin(*plugin) for plugin in function()]
-            except Exception as error:
-                self._report(distribution, version, error)
-                continue
+        for plugins in getattr(self._manager.hook, f"crystalsim_{kind}s")() or ():
             for plugin in plugins:
-                yield Entry(kind, plugin, distribution, version)
+                offer = self._origin[id(plugin)]
+                yield Entry(kind, plugin, offer.distribution, offer.version)
 
     def entries(self, kind: str) -> list[Entry]:
         """List what is installed of a kind, sorted by name."""
@@ -142,21 +173,22 @@ class Registry:
         return _import(entry, entry.plugin.target)
 
     def options_class(self, kind: str, name: str) -> type | None:
-        """Import the options dataclass of a plugin, or None where it has no options."""
+        """Import the options dataclass of a plugin, or None where it has no options.
+
+        Where the descriptor names none, it is the `options_class` of a class that is `Configured`.
+        """
         entry = self.lookup(kind, name)
-        return _import(entry, entry.plugin.options) if entry.plugin.options else None
+        if entry.plugin.options:
+            named: type = _import(entry, entry.plugin.options)
+            return named
+        target = _import(entry, entry.plugin.target)
+        if isinstance(target, type) and issubclass(target, Configured):
+            return None if target.options_class is NoOptions else target.options_class
+        return None
 
     def broadcast(self, hook: str, **arguments: Any) -> None:
         """Call a lifecycle hook of every plugin; one that raises is reported, the rest goes on."""
-        for distribution, version, function, names in self._calls(hook):
-            try:
-                function(*(arguments[name] for name in names))
-            except Exception as error:
-                print(
-                    f"warning: {hook} of {distribution} {version} failed: "
-                    f"{type(error).__name__}: {error}",
-                    file=sys.stderr,
-                )
+        getattr(self._manager.hook, hook)(**arguments)
 
 
 def _distribution(entry_point: EntryPoint) -> tuple[str, str]:
@@ -191,8 +223,18 @@ def registry() -> Registry:
     return found
 
 
+@overload
+def get(kind: Literal["sampler"], name: str, /, **options: Any) -> Sampler: ...
+@overload
+def get(kind: Literal["solver"], name: str, /, **options: Any) -> Solver: ...
+@overload
+def get(kind: Literal["model"], name: str, /, **options: Any) -> Model: ...
+@overload
+def get(kind: Literal["evaluator"], name: str, /, **options: Any) -> Evaluator: ...
+@overload
+def get(kind: str, name: str, /, **options: Any) -> Any: ...
 def get(kind: str, name: str, /, **options: Any) -> Any:
-    """Make a plugin object that is ready to use.
+    """Make a plugin object.
 
     Parameters
     ----------
@@ -216,6 +258,16 @@ def get(kind: str, name: str, /, **options: Any) -> Any:
     return build(kind, name, options)
 
 
+@overload
+def build(kind: Literal["sampler"], name: str, options: Mapping[str, Any]) -> Sampler: ...
+@overload
+def build(kind: Literal["solver"], name: str, options: Mapping[str, Any]) -> Solver: ...
+@overload
+def build(kind: Literal["model"], name: str, options: Mapping[str, Any]) -> Model: ...
+@overload
+def build(kind: Literal["evaluator"], name: str, options: Mapping[str, Any]) -> Evaluator: ...
+@overload
+def build(kind: str, name: str, options: Mapping[str, Any]) -> Any: ...
 def build(kind: str, name: str, options: Mapping[str, Any]) -> Any:
     """Make a plugin object from a mapping of options; see `get`."""
     options_class = registry().options_class(kind, name)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ..options import describe_options
+from ..options import Configured, describe_options
 from ..registry import registry
 
 
@@ -42,15 +42,14 @@ def command(kind: str, name: str) -> None:
 
 
 def _describe_trained(folder: str) -> None:
-    from ..storage.models import load_model
+    from ..storage.models import read_model
 
-    model, choice = load_model(folder)
+    model, choice = read_model(folder)
     options = dict(choice.options)
     click.echo(f"model {choice.name} in {folder}")
-    if parameters := getattr(model, "parameter_count", 0):
-        click.echo(f"parameters: {parameters}")
-    if reach := getattr(model, "reach", None):
-        click.echo(f"trained for: {reach}")
+    if isinstance(model, Configured):
+        for name, text in model.facts().items():
+            click.echo(f"{name}: {text}")
     if weights := options.pop("weights", None):
         click.echo(f"weights: {weights}")
     click.echo("Options:" if options else "No options.")

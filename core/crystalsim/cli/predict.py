@@ -49,10 +49,10 @@ def command(
     """
     from ..execution.shards import predict_cases
     from ..storage import netcdf
-    from ..storage.models import load_model
+    from ..storage.models import read_model
     from ..workflows.refine import Refined
 
-    loaded, choice = load_model(model)
+    loaded, choice = read_model(model)
     if refine is not None:
         loaded = Refined(loaded, solver, refine)
         polish = {"refine": refine, "refined_by": solver}

@@ -44,6 +44,8 @@ class Choice:
         name = values.pop("plugin", None)
         if not isinstance(name, str):
             raise OptionError(f"table [{kind}]: 'plugin' is missing; expected the name of a {kind}")
+        if not values and not registry().lookup(kind, name).plugin.options:
+            return cls(kind, name)  # without importing the class, which may be heavy
         options: Any = make_options(registry().options_class(kind, name), values, where=kind)
         plain = json.loads(json.dumps(dataclasses.asdict(options))) if options is not None else {}
         return cls(kind, name, {key: value for key, value in plain.items() if value is not None})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
@@ -11,9 +12,6 @@ from torch import Tensor
 from ..stokes.operators import velocity
 from . import transport
 from .batches import Batch
-
-OUTPUTS = {"stream_function": 1, "velocity": 2, "extra_stress": 2}
-"""Channels that a network has to give out for each head."""
 
 
 class Flow(NamedTuple):
@@ -38,32 +36,48 @@ class Flow(NamedTuple):
     shear: Tensor | None = None
 
 
-def flow(
-    output: Tensor, batch: Batch, hx: float, hz: float, *, predicts: str, background: str
-) -> Flow:
-    """Flow from the output of a network on corners.
+class Head(NamedTuple):
+    """What a network gives out, and how that becomes a flow.
 
-    Parameters
+    Attributes
     ----------
-    output
-        (sample, `OUTPUTS`, nz + 1, nx + 1).
-    batch
-        The samples.
-    hx, hz
-        Cell sizes in units of half the height.
-    predicts, background
-        See `SurrogateOptions`.
+    channels
+        Number of channels of the output.
+    flow
+        Called with the output (sample, channels, nz + 1, nx + 1), the batch, the cell sizes `hx`
+        and `hz` in units of half the height, and the option `background`; gives the flow.
     """
-    if predicts == "extra_stress":
-        return of_stress(*_stress(output, batch, hx, hz, background), batch, hx, hz)
+
+    channels: int
+    flow: Callable[[Tensor, Batch, float, float, str], Flow]
+
+
+def _from_stream_function(
+    output: Tensor, batch: Batch, hx: float, hz: float, background: str
+) -> Flow:
     behind = _background(batch, background, hx, hz)
-    if predicts == "stream_function":
-        return of_correction(behind + _vanishing(output[:, 0]), batch, hx, hz)
+    return of_correction(behind + _vanishing(output[:, 0]), batch, hx, hz)
+
+
+def _from_extra_stress(output: Tensor, batch: Batch, hx: float, hz: float, background: str) -> Flow:
+    return of_stress(*_stress(output, batch, hx, hz, background), batch, hx, hz)
+
+
+def _from_velocity(output: Tensor, batch: Batch, hx: float, hz: float, background: str) -> Flow:
+    behind = _background(batch, background, hx, hz)
     rows, columns = output.shape[-2:]
     velocity_x = 0.5 * (output[:, 0, 1:] + output[:, 0, :-1]) * _arch(columns, output)
     velocity_z = 0.5 * (output[:, 1, :, 1:] + output[:, 1, :, :-1]) * _arch(rows, output)[:, None]
     behind_x, behind_z = velocity(batch.isoviscous + behind, hx, hz)
     return Flow(velocity_x + behind_x, velocity_z + behind_z)
+
+
+HEADS: Mapping[str, Head] = {
+    "stream_function": Head(1, _from_stream_function),
+    "velocity": Head(2, _from_velocity),
+    "extra_stress": Head(2, _from_extra_stress),
+}
+"""Heads of `TorchSurrogate` by the values of its option `predicts`."""
 
 
 def of_correction(correction: Tensor, batch: Batch, hx: float, hz: float) -> Flow:

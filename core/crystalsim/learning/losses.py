@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ from .batches import Batch
 from .heads import Flow
 
 Spacing = tuple[float, float]
+Term = Callable[[Flow, Batch, Spacing], Tensor]
+"""Part of a loss: a relative error of each sample (sample)."""
 
 
 def velocity(flow: Flow, batch: Batch, spacing: Spacing) -> Tensor:
@@ -123,7 +126,7 @@ def crystals(flow: Flow, batch: Batch, spacing: Spacing) -> Tensor:
     return _root(error / (_safe(largest) * present.sum(dim=-1).clamp(min=1.0)))
 
 
-LOSSES: Mapping[str, Callable[[Flow, Batch, Spacing], Tensor]] = {
+LOSSES: Mapping[str, Term] = {
     "velocity": velocity,
     "strain": strain,
     "mean_square": mean_square,
@@ -133,13 +136,33 @@ LOSSES: Mapping[str, Callable[[Flow, Batch, Spacing], Tensor]] = {
     "rigidity": rigidity,
     "crystals": crystals,
 }
-"""All losses; the option ``NAME_weight`` of a surrogate is the weight of each."""
+"""Terms of the loss of `TorchSurrogate`; the option ``NAME_weight`` is the weight of each."""
 
 
-def total(flow: Flow, batch: Batch, spacing: Spacing, options: Any) -> Tensor:
-    """Sum of the losses with the weights of the options (sample)."""
-    weights = {name: getattr(options, f"{name}_weight") for name in LOSSES}
-    parts = [w * LOSSES[name](flow, batch, spacing) for name, w in weights.items() if w]
+def total(
+    flow: Flow,
+    batch: Batch,
+    spacing: Spacing,
+    options: Any,
+    terms: Mapping[str, Term] = LOSSES,
+) -> Tensor:
+    """Sum of the terms with the weights of the options (sample).
+
+    Raises
+    ------
+    OptionError
+        If a term has no option for its weight, or all weights are zero.
+    """
+    known = {field.name for field in dataclasses.fields(options)}
+    if missing := [name for name in terms if f"{name}_weight" not in known]:
+        raise OptionError(
+            f"the loss has a term '{missing[0]}', but {type(options).__name__} no option "
+            f"'{missing[0]}_weight'"
+        )
+    weights = {name: getattr(options, f"{name}_weight") for name in terms}
+    parts = [
+        weight * terms[name](flow, batch, spacing) for name, weight in weights.items() if weight
+    ]
     if not parts:
         raise OptionError("options model.*_weight: all are zero; expected one at least")
     return torch.stack(parts).sum(dim=0)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..runtime.log import logger
 from ..storage.files import remove_stale, written_aside
@@ -58,6 +58,16 @@ def digest(tensors: Sequence[Tensor]) -> str:
     return found.hexdigest()
 
 
-def copy_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copy a state dict to the processor's memory."""
-    return {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
+def weights(network: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers of a network, by name.
+
+    Some libraries keep more in `state_dict`, such as the arguments of the constructor, which
+    `torch.load` would have to run code for; the network is built from its options instead.
+    """
+    state = network.state_dict()
+    return {name: value for name, value in state.items() if isinstance(value, Tensor)}
+
+
+def copy_weights(network: nn.Module) -> dict[str, Tensor]:
+    """Copy the weights of a network to the processor's memory."""
+    return {name: tensor.detach().cpu().clone() for name, tensor in weights(network).items()}

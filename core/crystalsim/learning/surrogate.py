@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -15,48 +15,66 @@ import xarray as xr
 from torch import Tensor, nn
 
 from .._version import __version__
-from ..contracts import OnEpoch
+from ..contracts import OnEpoch, Pretrained
 from ..datasets.solutions import make_solutions
 from ..errors import OptionError, StoreError
-from ..options import make_options
+from ..options import Configured, make_options
 from ..runtime.log import logger
 from ..storage.files import write_text
 from . import losses, transport
 from .batches import FEATURES, Batch, Prepared, features, prepare
 from .distributed import team
-from .heads import OUTPUTS, Flow, flow
+from .heads import HEADS, Flow, Head
 from .options import SurrogateOptions
 from .products import to_fields
 from .reach import Reach
-from .state import save_state
+from .state import save_state, weights
 from .streaming import Spacing, hold_on_device, make_groups
 from .training import Trainer, choose_device
-
-Datasets = xr.Dataset | Sequence[xr.Dataset]
 
 PREDICTION_BATCH = 16
 
 
-class TorchSurrogate:
+class TorchSurrogate(Configured[Any]):
     """A model that is a torch network on cell corners.
 
-    Subclasses give `options_class` and `build_network`; everything else is here: features, heads,
-    losses, training, prediction and checkpoints.
+    Subclasses give `build_network` and, for options of their own, `options_class`; everything else
+    is here: features, heads, losses, training, prediction and checkpoints.
 
     Parameters
     ----------
     options
         Options of the model; the defaults if None.
+
+    Attributes
+    ----------
+    options_class
+        Frozen dataclass of the options, a subclass of `SurrogateOptions`.
+    heads
+        What networks may give out, by the values of the option `predicts`. A subclass adds one with
+        ``heads = {**HEADS, "mine": Head(...)}`` and names it in its options.
+    terms
+        Terms of the loss by name. A subclass adds one with ``terms = {**LOSSES, "mine": function}``
+        and has an option `mine_weight`.
+    prediction_options
+        Options that may be chosen for the weights that a `Pretrained` model brings along.
+    network
+        The network once there is one: after `fit` or `load`.
+    reach
+        What the network was trained for.
     """
 
     options_class: ClassVar[type[SurrogateOptions]] = SurrogateOptions
-    streams: ClassVar[bool] = True
+    heads: ClassVar[Mapping[str, Head]] = HEADS
+    terms: ClassVar[Mapping[str, losses.Term]] = losses.LOSSES
+    prediction_options: ClassVar[tuple[str, ...]] = ("device", "precision")
 
     def __init__(self, options: Any = None) -> None:
-        self.options: Any = options or self.options_class()
+        super().__init__(options)
         self.network: nn.Module | None = None
         self.reach: Reach | None = None
         self._warned = False
+        self._brought: Self | None = None
 
     def build_network(self, inputs: int, outputs: int) -> nn.Module:
         """Make the network.
@@ -74,30 +92,46 @@ class TorchSurrogate:
         """Number of trained parameters; zero before training."""
         return sum(p.numel() for p in self.network.parameters()) if self.network else 0
 
+    def facts(self) -> dict[str, str]:
+        """Number of parameters, and what they were trained for."""
+        reach = {"trained for": str(self.reach)} if self.reach else {}
+        return {"parameters": str(self.parameter_count), **reach} if self.network else {}
+
     def fit(
         self,
-        training: Datasets,
-        validation: Datasets,
+        training: xr.Dataset,
+        validation: xr.Dataset,
         *,
         seed: int = 0,
         on_epoch: OnEpoch | None = None,
         folder: Path | None = None,
     ) -> xr.Dataset:
         """Train; see `crystalsim.contracts.Model`."""
+        return self.fit_parts([training], [validation], seed=seed, on_epoch=on_epoch, folder=folder)
+
+    def fit_parts(
+        self,
+        training: Sequence[xr.Dataset],
+        validation: Sequence[xr.Dataset],
+        *,
+        seed: int = 0,
+        on_epoch: OnEpoch | None = None,
+        folder: Path | None = None,
+    ) -> xr.Dataset:
+        """Train on data in parts; see `crystalsim.contracts.Streaming`."""
         device = choose_device(self.options.device)
         torch.manual_seed(seed)
         self.network = self._new_network().to(device)
-        self.reach = Reach.of(_datasets(training))
+        self.reach = Reach.of(training)
         memory = self.options.memory
-        seen = make_groups(_datasets(training), folder, memory, "training")
-        held_out = make_groups(_datasets(validation), folder, memory, "validation")
+        seen = make_groups(training, folder, memory, "training")
+        held_out = make_groups(validation, folder, memory, "validation")
 
         def loss(batch: Batch, spacing: Spacing) -> tuple[Tensor, Tensor]:
             batch = batch.to(device)
             found = self.flow(batch, spacing)
-            return losses.total(found, batch, spacing, self.options), losses.velocity(
-                found, batch, spacing
-            )
+            whole = losses.total(found, batch, spacing, self.options, self.terms)
+            return whole, losses.velocity(found, batch, spacing)
 
         with team(device) as together:
             trainer = Trainer(
@@ -110,9 +144,15 @@ class TorchSurrogate:
         return history
 
     def predict(self, cases: xr.Dataset) -> xr.Dataset:
-        """Predict all samples; see `crystalsim.contracts.Model`."""
+        """Predict all samples; see `crystalsim.contracts.Model`.
+
+        Raises
+        ------
+        OptionError
+            If the model is not trained and brings no weights for its options along.
+        """
         if self.network is None:
-            raise OptionError(f"{type(self).__name__} is not trained: fit it or load a checkpoint")
+            return self._with_weights().predict(cases)
         self._warn_beyond(cases)
         samples = cases.sizes["sample"]
         parts: list[dict[str, np.ndarray]] = []
@@ -125,6 +165,22 @@ class TorchSurrogate:
         fields["wall_time"] = np.full(samples, spent)
         source = f"crystalsim surrogate {type(self).__name__}"
         return make_solutions(cases, fields, attributes={"source": source})
+
+    def _with_weights(self) -> Self:
+        """Give the model with the weights that come along, for one that is not trained."""
+        name = type(self).__name__
+        if not isinstance(self, Pretrained):
+            raise OptionError(f"{name} is not trained: fit it or load a checkpoint")
+        if self._brought is None:
+            chosen = {option: getattr(self.options, option) for option in self.prediction_options}
+            if self.options != dataclasses.replace(self.options_class(), **chosen):
+                raise OptionError(
+                    f"{name} with options of its own is not trained: fit it or load a checkpoint; "
+                    f"the weights that come along allow only {', '.join(chosen)}"
+                )
+            self._brought = self.pretrained()
+            self._brought.options = dataclasses.replace(self._brought.options, **chosen)
+        return self._brought
 
     def flow(self, batch: Batch, spacing: Spacing) -> Flow:
         """Predict a batch; a subclass may give any flow instead of that of a network on corners.
@@ -148,9 +204,7 @@ class TorchSurrogate:
         output = output * batch.moving
         if options.unit == "stokes":
             output = output * batch.stokes_velocity[:, None, None, None]
-        return flow(
-            output, batch, *spacing, predicts=options.predicts, background=options.background
-        )
+        return self.heads[options.predicts].flow(output, batch, *spacing, options.background)
 
     def _call(self, network: nn.Module, *inputs: Any) -> Tensor:
         """Call a network, in mixed precision if that is asked for; what comes out is single."""
@@ -181,7 +235,7 @@ class TorchSurrogate:
 
     def _new_network(self) -> nn.Module:
         seen = FEATURES if self.options.inputs == "physics" else 1
-        return self.build_network(seen, OUTPUTS[self.options.predicts])
+        return self.build_network(seen, self.heads[self.options.predicts].channels)
 
     def save(self, folder: Path) -> None:
         """Write `config.json` and `weights.pt` into a folder."""
@@ -193,7 +247,7 @@ class TorchSurrogate:
             "options": dataclasses.asdict(self.options),
             "reach": self.reach._asdict() if self.reach else None,
         }
-        save_state(self.network.state_dict(), folder / "weights.pt")
+        save_state(weights(self.network), folder / "weights.pt")
         write_text(folder / "config.json", json.dumps(config, indent=2))
 
     @classmethod
@@ -219,14 +273,10 @@ class TorchSurrogate:
         model = cls(make_options(cls.options_class, options, where="model"))
         model.network, model.reach = model._new_network(), reach
         try:
-            weights = torch.load(folder / "weights.pt", weights_only=True, map_location="cpu")
-            model.network.load_state_dict(weights)
+            state = torch.load(folder / "weights.pt", weights_only=True, map_location="cpu")
+            model.network.load_state_dict(state)
         except Exception as error:
             text = " ".join(str(error).split())[:200]
             raise StoreError(f"{folder / 'weights.pt'}: not readable: {text}") from None
         model.network.eval()
         return model
-
-
-def _datasets(data: Datasets) -> Sequence[xr.Dataset]:
-    return [data] if isinstance(data, xr.Dataset) else data

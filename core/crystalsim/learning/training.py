@@ -21,7 +21,7 @@ from ..storage.provenance import fingerprint
 from .batches import Batch
 from .distributed import Team, local_device
 from .options import SurrogateOptions
-from .state import copy_weights, digest, load_state, save_state
+from .state import copy_weights, digest, load_state, save_state, weights
 from .streaming import Group, Spacing
 
 Loss = Callable[[Batch, Spacing], tuple[Tensor, Tensor]]
@@ -95,7 +95,7 @@ class Trainer:
         )
         self.history: list[dict[str, float]] = []
         self.best_error = math.inf
-        self.best_weights = copy_weights(network.state_dict())
+        self.best_weights = copy_weights(network)
         # Position in the epoch, the loss summed so far, and the generator before the epoch.
         self.position, self.summed = 0, 0.0
         self.epoch_generator = self.generator.get_state()
@@ -131,7 +131,7 @@ class Trainer:
                 if on_epoch and self.team.is_chief:
                     on_epoch(epoch + 1, metrics)
         if self.folder and self.team.is_chief:
-            save_state(copy_weights(self.network.state_dict()), self.folder / "last.pt")
+            save_state(copy_weights(self.network), self.folder / "last.pt")
         self.network.load_state_dict(self.best_weights)
         return self._as_dataset()
 
@@ -186,14 +186,14 @@ class Trainer:
         }
         self.history.append(metrics)
         if error < self.best_error:
-            self.best_error, self.best_weights = error, copy_weights(self.network.state_dict())
+            self.best_error, self.best_weights = error, copy_weights(self.network)
         self.position, self.summed = 0, 0.0
         self.epoch_generator = self.generator.get_state()
         self._keep()
         every, epoch = self.options.keep_every, len(self.history)
         if every and epoch % every == 0 and self.folder and self.team.is_chief:
             path = self.folder / "epochs" / f"{epoch:04d}.pt"
-            save_state(copy_weights(self.network.state_dict()), path)
+            save_state(copy_weights(self.network), path)
         return metrics
 
     def _stalled(self) -> bool:
@@ -240,7 +240,7 @@ class Trainer:
     def _identity(self, training: Sequence[Group], validation: Sequence[Group]) -> str:
         """What must be the same for a checkpoint to be continued."""
         data = digest([tensor for group in (*training, *validation) for tensor in group.batch])
-        network = [(n, list(t.shape)) for n, t in self.network.state_dict().items()]
+        network = [(n, list(t.shape)) for n, t in weights(self.network).items()]
         options = {n: v for n, v in vars(self.options).items() if n not in _WITHOUT_EFFECT}
         return fingerprint([options, network, self.generator.initial_seed(), data])
 
@@ -250,7 +250,7 @@ class Trainer:
             return
         state = {
             "mark": self._mark,
-            "network": self.network.state_dict(),
+            "network": weights(self.network),
             "best_weights": self.best_weights,
             "best_error": self.best_error,
             "optimiser": self.optimiser.state_dict(),
@@ -297,5 +297,8 @@ class Trainer:
                 for name, text in HISTORY.items()
             },
             coords={"epoch": ("epoch", epochs, {"long_name": "epoch"})},
-            attrs={"earlier_training_time": self._spent},
+            attrs={
+                "earlier_training_time": self._spent,
+                "parameters": sum(p.numel() for p in self.network.parameters()),
+            },
         )

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ..contracts import Model, Motion, Solver
 from ..datasets.cases import iterate_cases
 from ..scene.grid import Grid
 from ..scene.shapes import Disc, disc_fractions
@@ -65,6 +66,35 @@ def crystal_motion(solutions: xr.Dataset) -> xr.Dataset:
             for values, (name, (units, long_name)) in zip(found, _ATTRIBUTES.items(), strict=True)
         }
     )
+
+
+def motion_of(by: Solver | Model, cases: xr.Dataset) -> xr.Dataset:
+    """Motion of the crystals of cases, by a solver or a trained model.
+
+    Parameters
+    ----------
+    by
+        Solver or model. One that has the capability `crystalsim.contracts.Motion` is asked for it;
+        of others it is the `crystal_motion` of the flow.
+    cases
+        Dataset of kind ``"cases"``.
+
+    Returns
+    -------
+    xarray.Dataset
+        As `crystal_motion` gives it, with `converged` on (sample).
+
+    Raises
+    ------
+    TypeError
+        If `by` is neither a solver nor a model.
+    """
+    if isinstance(by, Motion):
+        return by.motion(cases)
+    if not isinstance(by, Solver | Model):
+        raise TypeError(f"motion_of: {by!r} is neither a solver nor a model")
+    flow = by.solve(cases) if isinstance(by, Solver) else by.predict(cases)
+    return crystal_motion(flow).assign(converged=flow["converged"])
 
 
 def crystal_velocities(solutions: xr.Dataset) -> Array:

@@ -9,6 +9,7 @@ from typing import Any
 
 from .._version import __version__
 from ..config.choice import Choice
+from ..contracts import Model, Pretrained
 from ..errors import StoreError
 from ..registry import registry
 from .files import sha256, write_text
@@ -37,10 +38,30 @@ def save_model(model: Any, choice: Choice, folder: Path, seed: int) -> None:
     write_text(folder / MODEL, json.dumps(described, indent=2))
 
 
-def load_model(name: str) -> tuple[Any, Choice]:
+def load_model(name: str | Path) -> Model:
+    """Load a trained model from its folder, or that of a run, or by the name of its plugin.
+
+    By name it is a model that needs no training, or one that brings weights along.
+
+    Parameters
+    ----------
+    name
+        Folder, or name of a plugin.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds no model, or a damaged one.
+    PluginError
+        If there is neither such a folder nor such a plugin.
+    """
+    return read_model(name)[0]
+
+
+def read_model(name: str | Path) -> tuple[Any, Choice]:
     """Load a model from a folder, or one that needs no training from its plugin's name.
 
-    A plugin whose model has a classmethod ``pretrained()`` brings weights along.
+    A plugin whose model is `Pretrained` brings weights along.
 
     Returns
     -------
@@ -60,9 +81,9 @@ def load_model(name: str) -> tuple[Any, Choice]:
     if (folder / "model" / MODEL).is_file():  # the folder of a run
         folder = folder / "model"
     if not folder.is_dir():
-        choice = Choice("model", name)
-        pretrained = getattr(registry().load("model", name), "pretrained", None)
-        return pretrained() if pretrained else choice.build(), choice
+        choice = Choice("model", str(name))
+        model = choice.build()
+        return model.pretrained() if isinstance(model, Pretrained) else model, choice
     try:
         described = json.loads((folder / MODEL).read_text(encoding="utf-8"))
         plugin, options = str(described["plugin"]), dict(described["options"])

@@ -93,6 +93,16 @@ class PluginContract:
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(made, field, None)
 
+    def test_objects_show_their_options(self) -> None:
+        """`repr` has the class and the value of each option; `Configured` does it."""
+        options_class, made = self.options_class(), self.make()
+        if options_class is None:
+            return
+        options = make_options(options_class, self.options, where=self.kind)
+        assert type(made).__name__ in repr(made)
+        for field in dataclasses.fields(options):
+            assert f"{field.name}={getattr(options, field.name)!r}" in repr(made)
+
     def test_unknown_options_are_refused_by_name(self) -> None:
         """A misspelt option is an error that names it."""
         with pytest.raises(OptionError, match="no_such_option"):

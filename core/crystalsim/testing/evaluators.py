@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from ..contracts import Evaluator
 from ..datasets.schema import validate
 from ..errors import SchemaError
 from .base import PluginContract, assert_survives_a_file, drawn_cases
@@ -47,6 +48,10 @@ class EvaluatorContract(PluginContract):
         for name in faster:
             faster[name].attrs = reference[name].attrs
         return reference.assign(faster).drop_vars(OPTIONAL, errors="ignore")
+
+    def test_is_an_evaluator(self) -> None:
+        """The class has the method of the protocol."""
+        assert isinstance(self.make(), Evaluator)
 
     def test_scores_follow_the_schema(self, tmp_path: Path) -> None:
         """Described, with the samples of the reference, and identical after a file."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,10 +11,13 @@ import pytest
 import xarray as xr
 from numpy.typing import NDArray
 
+from ..contracts import IterationBudget, Motion, Solver, WarmStart
 from ..datasets.cases import cases_only
 from ..datasets.schema import VARIABLES, validate
+from ..errors import CrystalsimError, OptionError
 from ..scene.grid import Grid
 from ..stokes import operators
+from ..stokes.crystal_motion import crystal_motion
 from .base import PluginContract, assert_survives_a_file, drawn_cases, without_time
 from .examples import example_cases
 
@@ -153,9 +156,16 @@ class FlowContract(PluginContract):
 
 
 class SolverContract(FlowContract):
-    """What solvers keep."""
+    """What solvers keep; the capabilities that a solver has are tested too.
+
+    Attributes
+    ----------
+    start_options
+        Options with which the solutions hold what `solve_from` starts from.
+    """
 
     kind = "solver"
+    start_options: ClassVar[Mapping[str, Any]] = {}
 
     def flow(self, cases: xr.Dataset) -> xr.Dataset:
         """Solve."""
@@ -172,6 +182,88 @@ class SolverContract(FlowContract):
         moving = _speed(self.flow(cases)).max()
         cases["crystal_density"][:] = cases["crystal_density"] * 0 + cases["matrix_density"]
         assert (_speed(self.flow(cases)) <= self.divergence_bound * moving).all()
+
+    def test_is_a_solver(self) -> None:
+        """The class has the methods of the protocol."""
+        assert isinstance(self.make(), Solver)
+
+    def test_warm_start_starts_from_the_flow(self) -> None:
+        """`WarmStart`: from its own solution a solver reaches the same flow in less iterations."""
+        solver = self.make(**self.start_options)
+        if not isinstance(solver, WarmStart):
+            return
+        assert isinstance(solver, Solver)
+        cold = solver.solve(example_cases())
+        warm = solver.solve_from(example_cases(), cold)
+        validate(warm, "solutions")
+        assert warm["converged"].values.all()
+        xr.testing.assert_equal(cases_only(warm), cases_only(cold))
+        assert cold["iterations"].values.max() > 0, "a flow to start from that took iterations"
+        assert warm["iterations"].values.sum() < cold["iterations"].values.sum()
+        for name in ("velocity_x", "velocity_z"):
+            gap = _largest(warm[name] - cold[name])
+            assert (gap <= _residual(cold) * _largest(cold[name])).all(), name
+
+    def test_warm_start_of_other_samples_is_refused(self) -> None:
+        """`WarmStart`: a flow of other samples is an error for users, never a start."""
+        solver = self.make(**self.start_options)
+        if not isinstance(solver, WarmStart):
+            return
+        assert isinstance(solver, Solver)
+        cold = solver.solve(example_cases())
+        with pytest.raises(CrystalsimError):
+            solver.solve_from(example_cases(), cold.isel(sample=[3, 2, 1, 0]))
+        with pytest.raises(CrystalsimError):
+            solver.solve_from(example_cases(), cold.isel(sample=[0, 1]))
+
+    def test_iteration_budget_is_kept(self) -> None:
+        """`IterationBudget`: no more iterations than allowed, and who is not there says so."""
+        solver = self.make()
+        if not isinstance(solver, IterationBudget):
+            return
+        assert isinstance(solver, Solver)
+        before = repr(solver)
+        whole = solver.solve(example_cases())
+        hurried = solver.limited(iterations=1).solve(example_cases())
+        validate(hurried, "solutions")
+        assert (hurried["iterations"].values <= 1).all()
+        longer = whole["iterations"].values > 1
+        assert not hurried["converged"].values[longer].any()
+        for bad in ({"iterations": 0}, {"tolerance": 0.0}):
+            with pytest.raises(OptionError):
+                solver.limited(**bad)
+        assert repr(solver) == before, "the solver itself is left as it was"
+
+    def test_motion_is_that_of_the_flow(self) -> None:
+        """`Motion`: the same as the means of the velocity over the crystals."""
+        assert_motion_is_that_of_the_flow(self.make(), self.flow)
+
+
+def assert_motion_is_that_of_the_flow(
+    plugin: Any, flow: Callable[[xr.Dataset], xr.Dataset], tolerance: float = 1e-6
+) -> None:
+    """Check `motion` of a solver or model that has it, against its flow."""
+    if not isinstance(plugin, Motion):
+        return
+    cases = example_cases()
+    motion = plugin.motion(cases)
+    xr.testing.assert_identical(cases, example_cases())
+    solutions = flow(cases)
+    expected = crystal_motion(solutions)
+    assert motion["converged"].values.tolist() == solutions["converged"].values.tolist()
+    assert motion["sample"].values.tolist() == cases["sample"].values.tolist()
+    for name, array in expected.data_vars.items():
+        assert motion[name].dims == ("sample", "crystal")
+        assert motion[name].attrs["units"] == array.attrs["units"]
+        values, scale = motion[name].values, np.nanmax(np.abs(array.values))
+        np.testing.assert_allclose(
+            values, array.values, rtol=0, atol=tolerance * scale, equal_nan=True, err_msg=str(name)
+        )
+
+
+def _residual(solutions: xr.Dataset) -> float:
+    """Largest relative residual: how far two solutions to one tolerance may be apart."""
+    return float(solutions["residual"].values.max())
 
 
 def _largest(field: xr.DataArray) -> NDArray[np.float64]:

@@ -10,21 +10,34 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from ..contracts import Model, Pretrained, Streaming
 from ..datasets.schema import validate
 from ..errors import CrystalsimError
-from ..registry import build, registry
+from ..registry import build, get, registry
+from ..storage.netcdf import open as open_dataset
+from ..storage.netcdf import save
 from .base import without_time
 from .examples import example_cases, example_solutions
-from .flow import FIELDS, FlowContract
+from .flow import FIELDS, FlowContract, assert_motion_is_that_of_the_flow
 
 
 class ModelContract(FlowContract):
     """What models keep; give `options` that train in a second or two.
 
-    The suite trains on isoviscous flow and does not judge how well the model predicts.
+    The suite trains on isoviscous flow and does not judge how well the model predicts. The
+    capabilities that a model has are tested too.
+
+    Attributes
+    ----------
+    motion_tolerance
+        How far `motion` may be from that of the predicted flow, over the largest value.
     """
 
     kind = "model"
+    # Networks compute in single precision, and torch chooses kernels by the size of the batch, each
+    # with its order of sums: up to 4.6e-6 was measured (two convolutions 1.4e-6, U-Net 2e-7).
+    subset_tolerance = 1e-5
+    motion_tolerance: ClassVar[float] = 1e-5
     _fitted: ClassVar[dict[type, Any]] = {}
 
     def fitted(self) -> Any:
@@ -111,6 +124,48 @@ class ModelContract(FlowContract):
     def test_other_grids_can_be_predicted(self) -> None:
         """Any number of cells."""
         validate(self.flow(example_cases((37, 18))), "solutions")
+
+    def test_is_a_model(self) -> None:
+        """The class has the methods of the protocol."""
+        assert isinstance(self.make(), Model)
+
+    def test_streaming_parts_are_one_dataset(self, solutions: xr.Dataset, tmp_path: Path) -> None:
+        """`Streaming`: trained on lazy parts of the samples, the model is the same."""
+        model = self.make()
+        if not isinstance(model, Streaming):
+            return
+        parts = []
+        for number, chosen in enumerate((slice(0, 1), slice(1, None))):
+            save(example_solutions().isel(sample=chosen), tmp_path / f"{number}.nc")
+            parts.append(open_dataset(tmp_path / f"{number}.nc"))
+        model.fit_parts(parts, [example_solutions()], seed=3)
+        assert isinstance(model, Model)
+        again = model.predict(example_cases())
+        xr.testing.assert_identical(without_time(again), without_time(solutions))
+
+    def test_streaming_takes_several_grids(self) -> None:
+        """`Streaming`: parts may be on several grids."""
+        model = self.make()
+        if not isinstance(model, Streaming):
+            return
+        data = [example_solutions(), example_solutions(example_cases((20, 16)))]
+        model.fit_parts(data, data, seed=0)
+        assert isinstance(model, Model)
+        validate(model.predict(example_cases()), "solutions")
+
+    def test_pretrained_weights_come_along(self) -> None:
+        """`Pretrained`: a model made without options predicts with the weights, until trained."""
+        plain = get("model", self.name)
+        if not isinstance(plain, Pretrained):
+            return
+        brought = plain.pretrained().predict(example_cases())
+        validate(brought, "solutions")
+        found = plain.predict(example_cases())
+        xr.testing.assert_identical(without_time(found), without_time(brought))
+
+    def test_motion_is_that_of_the_flow(self) -> None:
+        """`Motion`: the same as the means of the velocity over the crystals, if it has both."""
+        assert_motion_is_that_of_the_flow(self.fitted(), self.flow, self.motion_tolerance)
 
     def test_trains_on_a_gpu_if_there_is_one(self) -> None:
         """Where the model has an option `device`: the prediction is that of the processor."""

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 import xarray as xr
 
+from ..contracts import Sampler
 from ..datasets.schema import validate
 from ..scene.options import SceneOptions
 from .base import PluginContract, assert_survives_a_file
@@ -27,6 +28,10 @@ class SamplerContract(PluginContract):
     kind = "sampler"
     count: ClassVar[int] = 3
     is_random: ClassVar[bool] = True
+
+    def test_is_a_sampler(self) -> None:
+        """The class has the method of the protocol."""
+        assert isinstance(self.make(), Sampler)
 
     def test_cases_follow_the_schema(self) -> None:
         """Valid cases, so no overlap and nothing outside, as many as asked for."""

@@ -28,7 +28,7 @@ from ..runtime.log import log_file, logger
 from ..storage import netcdf
 from ..storage.claims import differences
 from ..storage.files import make_folder, write_text
-from ..storage.models import load_model
+from ..storage.models import read_model
 from ..storage.provenance import provenance
 from ..storage.run_folder import SPLITS, RunFolder
 from .training import train_model, usable
@@ -147,7 +147,7 @@ def _results(
     """Prediction and scores of one model on the test split."""
     path = place.prediction(name)
     if not path.is_file():
-        model, choice = load_model(source)
+        model, choice = read_model(source)
         predict_cases(test, model, path, choice=choice, compress=True)
     prediction = netcdf.open(path)
     scores = {}

@@ -37,7 +37,7 @@ from ..execution.shards import predict_cases, solve_cases
 from ..runtime.log import logger
 from ..storage import netcdf
 from ..storage.files import make_folder, write_text
-from ..storage.models import load_model
+from ..storage.models import read_model
 from ..storage.run_folder import RunFolder
 from . import run as pipeline
 from .training import usable
@@ -70,7 +70,7 @@ def run_study(study: Study, folder: Path, *, workers: int = 1) -> list[Entry]:
         for label, source in models.items():
             path = folder / "tests" / _file_name(name) / f"{_file_name(label)}.nc"
             if not path.is_file():
-                model, choice = load_model(source)
+                model, choice = read_model(source)
                 predict_cases(truth, model, path, choice=choice, compress=True)
             quick = {n: first.evaluator.get(n, {}) for n in QUICK_EVALUATORS}
             found = pipeline.score(truth, netcdf.open(path), quick)

@@ -13,9 +13,9 @@ import numpy as np
 import xarray as xr
 
 from ..config.choice import Choice
-from ..contracts import OnEpoch
+from ..contracts import Model, OnEpoch, Streaming
 from ..datasets.cases import cases_only
-from ..errors import StoreError
+from ..errors import StoreError, UnsupportedError
 from ..registry import registry
 from ..runtime.log import logger
 from ..runtime.processes import is_chief
@@ -89,8 +89,10 @@ def train_model(
             on_epoch(epoch, metrics)
 
     start = time.perf_counter()
-    history = model.fit(
-        *(_for_model(model, _all_usable(data)) for data in (training, validation)),
+    history = _fit(
+        model,
+        _all_usable(training),
+        _all_usable(validation),
         seed=seed,
         on_epoch=after,
         folder=folder,
@@ -100,7 +102,7 @@ def train_model(
         **provenance({"model": choice.table, "training": config_of(training[0].attrs)}, seed),
         "training_time": spent,
         "training_samples": sum(dataset.sizes["sample"] for dataset in training),
-        "parameters": int(getattr(model, "parameter_count", 0)),
+        "parameters": int(history.attrs.get("parameters", 0)),
     }
     history = history.assign_attrs(attributes)
     if not is_chief():
@@ -157,9 +159,20 @@ def _all_usable(parts: Sequence[xr.Dataset]) -> list[xr.Dataset]:
     return [usable(part) for part in kept]
 
 
-def _for_model(model: Any, parts: list[xr.Dataset]) -> xr.Dataset | list[xr.Dataset]:
-    """Parts for models that stream or have to see several grids, one dataset for others."""
-    grids = {Grid.from_dataset(part) for part in parts}
-    if getattr(model, "streams", False) or len(grids) > 1:
-        return parts
-    return netcdf.concatenate([netcdf.load(part) for part in parts])
+def _fit(
+    model: Model, training: list[xr.Dataset], validation: list[xr.Dataset], **arguments: Any
+) -> xr.Dataset:
+    """Train on parts where the model can, else on all of them as one dataset."""
+    if isinstance(model, Streaming):
+        return model.fit_parts(training, validation, **arguments)
+    for parts in (training, validation):
+        sizes = sorted({(part.sizes["x"], part.sizes["z"]) for part in parts})
+        if len({Grid.from_dataset(part) for part in parts}) > 1:
+            raise UnsupportedError(
+                f"{model!r} trains on one grid; the samples are on several, with cells {sizes}"
+            )
+    whole, held_out = (
+        netcdf.concatenate([netcdf.load(part) for part in parts])
+        for parts in (training, validation)
+    )
+    return model.fit(whole, held_out, **arguments)

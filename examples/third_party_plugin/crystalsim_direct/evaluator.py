@@ -6,7 +6,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from crystalsim import Configured
 from crystalsim.evaluation.scores import Metric, check_comparable, make_scores
+from crystalsim.options import NoOptions
 
 DEFINITIONS = {
     "energy_error": Metric(
@@ -17,7 +19,7 @@ DEFINITIONS = {
 }
 
 
-class EnergyEvaluator:
+class EnergyEvaluator(Configured[NoOptions]):
     """Relative error of the kinetic energy."""
 
     def evaluate(self, reference: xr.Dataset, prediction: xr.Dataset) -> xr.Dataset:

@@ -19,7 +19,7 @@ import scipy.sparse.linalg
 import xarray as xr
 from numpy.typing import NDArray
 
-from crystalsim import Grid, make_solutions
+from crystalsim import Configured, Grid, make_solutions
 from crystalsim.datasets.scenes import scenes
 from crystalsim.datasets.schema import VARIABLES
 from crystalsim.errors import SchemaError
@@ -35,7 +35,7 @@ Array = NDArray[np.float64]
 COMPUTED = ("velocity_x", "velocity_z", "pressure", "stream_function", "residual", "wall_time")
 
 
-class DirectSolver:
+class DirectSolver(Configured[DirectOptions]):
     """Velocity and pressure by one sparse LU factorisation of the saddle-point system.
 
     Slow, but with no iteration to stop too early: an oracle for other solvers. High viscosity
@@ -48,8 +48,7 @@ class DirectSolver:
         See ``crystalsim describe solver direct``.
     """
 
-    def __init__(self, options: DirectOptions | None = None) -> None:
-        self.options = options or DirectOptions()
+    options_class = DirectOptions
 
     def solve(self, cases: xr.Dataset) -> xr.Dataset:
         """Solve all samples; see `crystalsim.contracts.Solver`."""

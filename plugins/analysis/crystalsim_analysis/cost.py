@@ -9,10 +9,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 import crystalsim
+from crystalsim import Configured
+from crystalsim.contracts import IterationBudget
 from crystalsim.datasets.cases import cases_only
 from crystalsim.datasets.solutions import walls
+from crystalsim.errors import OptionError
 from crystalsim.evaluation.scores import Metric, check_comparable, make_scores, ratio
-from crystalsim.runtime.log import logger
 
 from .plugin import CostOptions
 from .remember import remember
@@ -63,7 +65,7 @@ DEFINITIONS = {
 }
 
 
-class CostEvaluator:
+class CostEvaluator(Configured[CostOptions]):
     """What the error of a prediction would have cost the solver.
 
     Compare at equal error or equal time, with the best classical method on the same hardware
@@ -76,8 +78,7 @@ class CostEvaluator:
         See ``crystalsim describe evaluator cost``.
     """
 
-    def __init__(self, options: CostOptions | None = None) -> None:
-        self.options = options or CostOptions()
+    options_class = CostOptions
 
     def evaluate(self, reference: xr.Dataset, prediction: xr.Dataset) -> xr.Dataset:
         """Score the first samples; see `crystalsim.contracts.Evaluator`."""
@@ -112,17 +113,21 @@ class CostEvaluator:
     def _solver(self, truth: xr.Dataset) -> tuple[Array, Array]:
         """Times [s] and errors (sample, limit), the default tolerance last."""
         cases = cases_only(truth)
+        name = self.options.solver
         options = {} if walls(truth) == "free_slip" else {"walls": walls(truth)}
+        whole = crystalsim.get("solver", name, **options)
+        if not isinstance(whole, IterationBudget):
+            raise OptionError(f"option evaluator.solver = '{name}': it cannot be told when to stop")
         times, errors = (
             np.full((truth.sizes["sample"], len(ITERATIONS) + 1), np.nan) for _ in "ab"
         )
         # That a solver stopped early has not converged is no news here.
+        logger = logging.getLogger("crystalsim")
         level = logger.level
         logger.setLevel(logging.ERROR)
         try:
             for k, limit in enumerate((*ITERATIONS, None)):
-                limited = options if limit is None else {**options, "maximum_iterations": limit}
-                solver = crystalsim.get("solver", self.options.solver, **limited)
+                solver = whole if limit is None else whole.limited(iterations=limit)
                 solver.solve(cases.isel(sample=slice(1)))  # what is made once is not timed
                 found = [solver.solve(cases) for _ in range(_REPEATS)]
                 times[:, k] = np.min([each["wall_time"].values for each in found], axis=0)

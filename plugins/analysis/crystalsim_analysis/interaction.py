@@ -7,7 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 import crystalsim
-from crystalsim import Grid, iterate_cases
+from crystalsim import Configured, Grid, iterate_cases
 from crystalsim.datasets.cases import each_alone
 from crystalsim.datasets.schema import GIVEN_FIELDS
 from crystalsim.datasets.solutions import require_free_slip
@@ -54,7 +54,7 @@ DEFINITIONS = {
 }
 
 
-class InteractionEvaluator:
+class InteractionEvaluator(Configured[InteractionOptions]):
     """Velocities of crystals beside those that they have when alone.
 
     Parameters
@@ -63,8 +63,7 @@ class InteractionEvaluator:
         See ``crystalsim describe evaluator interaction``.
     """
 
-    def __init__(self, options: InteractionOptions | None = None) -> None:
-        self.options = options or InteractionOptions()
+    options_class = InteractionOptions
 
     def evaluate(self, reference: xr.Dataset, prediction: xr.Dataset) -> xr.Dataset:
         """Score each crystal; see `crystalsim.contracts.Evaluator`.

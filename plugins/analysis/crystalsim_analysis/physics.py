@@ -8,10 +8,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from crystalsim import Grid
+from crystalsim import Configured, Grid
 from crystalsim.datasets.scenes import scenes
 from crystalsim.datasets.solutions import require_free_slip
 from crystalsim.evaluation.scores import Metric, check_comparable, make_scores, ratio
+from crystalsim.options import NoOptions
 from crystalsim.scene.case import Case
 from crystalsim.scene.painting import Scene
 from crystalsim.scene.shapes import case_discs
@@ -91,7 +92,7 @@ DEFINITIONS = {
 }
 
 
-class PhysicsEvaluator:
+class PhysicsEvaluator(Configured[NoOptions]):
     """Laws that a flow of crystals keeps: mass, momentum, energy, balance of forces, rigidity."""
 
     def evaluate(self, reference: xr.Dataset, prediction: xr.Dataset) -> xr.Dataset:

@@ -22,7 +22,7 @@ class CostOptions:
 
     solver: Annotated[
         str,
-        Meta(description="solver that is stopped early; it has the option maximum_iterations"),
+        Meta(description="solver that is stopped early; one that can be told when to stop"),
     ] = "builtin"
     samples: Annotated[
         int, Meta(ge=1, description="how many samples are solved again; the others have no score")

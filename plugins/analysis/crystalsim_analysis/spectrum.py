@@ -7,8 +7,9 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.fft import dct, dst
 
-from crystalsim import Grid
+from crystalsim import Configured, Grid
 from crystalsim.evaluation.scores import Metric, check_comparable, make_scores, ratio
+from crystalsim.options import NoOptions
 
 from .flows import Velocity, velocity
 
@@ -34,7 +35,7 @@ DEFINITIONS = {
 }
 
 
-class SpectrumEvaluator:
+class SpectrumEvaluator(Configured[NoOptions]):
     """Error of the velocity by wave number.
 
     Free slip makes v_x a series of sines in x and cosines in z, and v_z one of cosines in x and

@@ -6,8 +6,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from crystalsim import Grid, iterate_cases
+from crystalsim import Configured, Grid, iterate_cases
 from crystalsim.evaluation.scores import Metric, check_comparable, make_scores
+from crystalsim.options import NoOptions
 from crystalsim.scene.case import Case
 
 from .flows import at_centres, velocity
@@ -42,7 +43,7 @@ DEFINITIONS = {
 }
 
 
-class StrataEvaluator:
+class StrataEvaluator(Configured[NoOptions]):
     """Errors around crystals, and the properties by which to sort them.
 
     Figures and tables sort `local_error` by the scores named ``stratum_*``, and any score by the

@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import xarray as xr
 
-from crystalsim import make_solutions
+from crystalsim import Configured, make_solutions
 from crystalsim.contracts import OnEpoch
 from crystalsim.datasets.schema import GIVEN_FIELDS
 from crystalsim.errors import UnsupportedError
 
 
-class Baseline:
-    """A model without training.
-
-    Parameters
-    ----------
-    options
-        The defaults if None.
-    """
-
-    options_class: ClassVar[type | None] = None
-
-    def __init__(self, options: Any = None) -> None:
-        self.options: Any = options or (self.options_class() if self.options_class else None)
+class Baseline(Configured[Any]):
+    """A model without training."""
 
     def fields(self, cases: xr.Dataset) -> dict[str, np.ndarray]:
         """Fields of all samples by the names of the schema."""
@@ -43,6 +32,8 @@ class Baseline:
     ) -> xr.Dataset:
         """Do nothing: there is nothing to train."""
         return xr.Dataset(coords={"epoch": np.arange(0)})
+
+    fit_parts = fit
 
     def predict(self, cases: xr.Dataset) -> xr.Dataset:
         """Compute all samples; see `crystalsim.contracts.Model`.

@@ -21,7 +21,7 @@ class EarlyStoppedOptions(BaselineOptions):
     """Options of the solver that is stopped early."""
 
     iterations: Annotated[
-        int, Meta(ge=1, description="the solver's `maximum_iterations`; it must have that option")
+        int, Meta(ge=1, description="iterations of the solver, which can be told when to stop")
     ] = 3
 
 

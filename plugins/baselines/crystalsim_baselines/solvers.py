@@ -10,7 +10,9 @@ from scipy.interpolate import RectBivariateSpline
 
 import crystalsim
 from crystalsim import Grid, iterate_cases
+from crystalsim.contracts import IterationBudget
 from crystalsim.datasets.cases import each_alone
+from crystalsim.errors import OptionError
 from crystalsim.stokes.operators import velocity
 
 from .base import Baseline
@@ -52,9 +54,13 @@ class EarlyStopped(SolverBaseline):
 
     def stream_function(self, cases: xr.Dataset) -> np.ndarray:
         """See `SolverBaseline.stream_function`."""
-        limit = self.options.iterations
-        solver = crystalsim.get("solver", self.options.solver, maximum_iterations=limit)
-        return np.asarray(solver.solve(cases)["stream_function"].values)
+        solver = crystalsim.get("solver", self.options.solver)
+        if not isinstance(solver, IterationBudget):
+            raise OptionError(
+                f"option model.solver = '{self.options.solver}': it cannot be told when to stop"
+            )
+        limited = solver.limited(iterations=self.options.iterations)
+        return np.asarray(limited.solve(cases)["stream_function"].values)
 
 
 class HalfGrid(SolverBaseline):

@@ -8,14 +8,17 @@ from crystalsim.testing import ModelContract
 
 class TestEarlyStopped(ModelContract):
     name = "early_stopped"
+    subset_tolerance = 0.0
 
 
 class TestHalfGrid(ModelContract):
     name = "half_grid"
+    subset_tolerance = 0.0
 
 
 class TestSuperposition(ModelContract):
     name = "superposition"
+    subset_tolerance = 0.0
 
 
 def cases(count, cells=32):

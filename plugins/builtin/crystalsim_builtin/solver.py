@@ -6,12 +6,12 @@ import importlib.util
 import itertools
 import time
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import xarray as xr
 
-from crystalsim import Grid, make_solutions
+from crystalsim import Configured, Grid, crystal_motion, make_solutions
 from crystalsim.datasets.scenes import scenes
 from crystalsim.datasets.schema import VARIABLES
 from crystalsim.errors import OptionError, UnsupportedError
@@ -47,7 +47,7 @@ class Flow(NamedTuple):
     wall_time: float
 
 
-class BuiltinSolver:
+class BuiltinSolver(Configured[BuiltinOptions]):
     """Stokes flow on a staggered grid; all walls free-slip or at rest, or the sides periodic.
 
     The stream function on cell corners makes the velocity divergence-free to rounding. Crystals
@@ -68,26 +68,61 @@ class BuiltinSolver:
         See ``crystalsim describe solver builtin``.
     """
 
-    def __init__(self, options: BuiltinOptions | None = None) -> None:
-        self.options = options or BuiltinOptions()
+    options_class = BuiltinOptions
 
-    def solve(self, cases: xr.Dataset, *, initial: xr.Dataset | None = None) -> xr.Dataset:
+    def solve(self, cases: xr.Dataset) -> xr.Dataset:
         """Solve all samples; see `crystalsim.contracts.Solver`.
-
-        Parameters
-        ----------
-        cases
-            What to solve.
-        initial
-            Solutions or predictions of the same samples to start from. What helps is their extra
-            stress: that of stiff crystals cannot be read off a velocity, so that without it the
-            solver starts from nothing, as it does without `initial`.
 
         Raises
         ------
         UnsupportedError
-            If batches are solved on a GPU, and there is an `initial` or walls are not free-slip.
+            If batches are solved on a GPU, and walls are not free-slip.
         """
+        return self._solve(cases, None)
+
+    def solve_from(self, cases: xr.Dataset, initial: xr.Dataset) -> xr.Dataset:
+        """Solve all samples from a known flow; see `crystalsim.contracts.WarmStart`.
+
+        What helps is the extra stress of `initial` (of a solution with the option `extra_stress`,
+        or of a model that predicts it): that of stiff crystals cannot be read off a velocity, so
+        that without it the solver starts from nothing.
+
+        Raises
+        ------
+        OptionError
+            If `initial` is of other samples.
+        UnsupportedError
+            If batches are solved on a GPU.
+        """
+        return self._solve(cases, initial)
+
+    def limited(self, *, iterations: int | None = None, tolerance: float | None = None) -> Self:
+        """Give a solver that stops sooner or later; see `crystalsim.contracts.IterationBudget`."""
+        wanted = {"maximum_iterations": iterations, "tolerance": tolerance}
+        return self.with_options(**{k: value for k, value in wanted.items() if value is not None})
+
+    def motion(self, cases: xr.Dataset) -> xr.Dataset:
+        """Motion of the crystals, without pressure; see `crystalsim.contracts.Motion`."""
+        if self._device() is not None:
+            return crystal_motion(self.solve(cases))
+        grid = Grid.from_dataset(cases)
+        walls = self.options.walls
+        painted = scenes(cases, grid, self.options.average, periodic=walls == "periodic_sides")
+        flows = {
+            name: np.zeros([cases.sizes[dim] for dim in VARIABLES[name].dims])
+            for name in ("velocity_x", "velocity_z")
+        }
+        converged = np.zeros(cases.sizes["sample"], dtype=bool)
+        results = self._results(painted, grid, itertools.repeat(None))
+        for i, (_, _, system, result) in enumerate(results):
+            converged[i] = result.residual <= self.options.tolerance
+            psi = _stream_function(system, result)
+            flows["velocity_x"][i], flows["velocity_z"][i] = velocity(psi, grid.hx, grid.hz)
+        dims = {name: VARIABLES[name].dims for name in flows}
+        moved = cases.assign({name: (dims[name], flows[name]) for name in flows})
+        return crystal_motion(moved).assign(converged=("sample", converged))
+
+    def _solve(self, cases: xr.Dataset, initial: xr.Dataset | None) -> xr.Dataset:
         grid = Grid.from_dataset(cases)
         samples = cases.sizes["sample"]
         fields = {
@@ -166,7 +201,7 @@ class BuiltinSolver:
     ) -> Iterator[tuple[np.ndarray, ...] | None]:
         """Extra stress and stream function to start each sample from, if any."""
         names = (*STRESS, "stream_function")
-        if initial is None or any(name not in initial for name in names):
+        if initial is None:
             return itertools.repeat(None)
         same = initial.sizes["sample"] == cases.sizes["sample"] and all(
             np.array_equal(initial[name], cases[name], equal_nan=True)
@@ -175,6 +210,8 @@ class BuiltinSolver:
         )
         if not same:
             raise OptionError("initial: of other samples than the cases; expected the same ones")
+        if any(name not in initial for name in names):
+            return itertools.repeat(None)
         fields = [initial[name].values for name in names]
         return (tuple(f[i] for f in fields) for i in range(cases.sizes["sample"]))
 
@@ -185,6 +222,31 @@ class BuiltinSolver:
         starts: Iterator[tuple[np.ndarray, ...] | None],
     ) -> Iterator[tuple[Scene, Flow]]:
         start = time.perf_counter()
+        for case, scene, system, result in self._results(painted, grid, starts):
+            pressure = system.pressure(result.stream_function, result.extra_stress)
+            stress = None
+            if self.options.extra_stress:
+                stress = _over_matrix(system, result, case.matrix_viscosity)
+            start, before = time.perf_counter(), start
+            yield (
+                scene,
+                Flow(
+                    _stream_function(system, result),
+                    pressure * system.scales.stress,
+                    stress,
+                    result.iterations,
+                    result.residual,
+                    start - before,
+                ),
+            )
+
+    def _results(
+        self,
+        painted: Iterable[tuple[Case, Scene]],
+        grid: Grid,
+        starts: Iterator[tuple[np.ndarray, ...] | None],
+    ) -> Iterator[tuple[Case, Scene, ExtraStressSystem, conjugate_gradients.Result]]:
+        """Solve one sample after another."""
         for case, scene in painted:
             system = ExtraStressSystem(
                 scene,
@@ -195,30 +257,13 @@ class BuiltinSolver:
                 dtype=self._dtype,
                 walls=self.options.walls,
             )
-            units = system.scales
             result = conjugate_gradients.solve(
                 system,
                 self.options.tolerance,
                 self.options.maximum_iterations,
                 _initial_stress(system, next(starts), case.matrix_viscosity),
             )
-            psi = system.operator.extend(result.stream_function).astype(np.float64)
-            pressure = system.pressure(result.stream_function, result.extra_stress)
-            stress = None
-            if self.options.extra_stress:
-                stress = _over_matrix(system, result, case.matrix_viscosity)
-            start, before = time.perf_counter(), start
-            yield (
-                scene,
-                Flow(
-                    psi * (units.velocity * units.length),
-                    pressure * units.stress,
-                    stress,
-                    result.iterations,
-                    result.residual,
-                    start - before,
-                ),
-            )
+            yield case, scene, system, result
 
     def _batches(
         self, painted: Iterable[tuple[Case, Scene]], grid: Grid, device: str
@@ -252,6 +297,12 @@ class BuiltinSolver:
                         (start - before) / len(batch),
                     ),
                 )
+
+
+def _stream_function(system: ExtraStressSystem, result: conjugate_gradients.Result) -> np.ndarray:
+    """Stream function on all corners [m2 s-1]."""
+    psi = system.operator.extend(result.stream_function).astype(np.float64)
+    return psi * (system.scales.velocity * system.scales.length)
 
 
 def _over_matrix(

@@ -17,11 +17,13 @@ REFERENCE = Path(__file__).parents[3] / "tests" / "data" / "reference"
 
 class TestContract(SolverContract):
     name = "builtin"
+    start_options = {"extra_stress": True}
 
 
 class TestContractInSinglePrecision(SolverContract):
     name = "builtin"
     options = {"precision": "single", "tolerance": 1e-2}
+    start_options = {"extra_stress": True}
     # Fields are stored with 24 bits.
     divergence_bound = 1e-6
 

@@ -22,11 +22,13 @@ ETA, GRAVITY = 1e20, 9.81
 class TestNoSlipContract(SolverContract):
     name = "builtin"
     options = {"walls": "no_slip"}
+    start_options = {"extra_stress": True}
 
 
 class TestPeriodicContract(SolverContract):
     name = "builtin"
     options = {"walls": "periodic_sides"}
+    start_options = {"extra_stress": True}
 
     def test_nothing_flows_through_walls(self, solutions):
         """Nothing through bottom and top; what leaves on the right comes in on the left."""
@@ -362,7 +364,7 @@ def test_the_extra_stress_starts_the_solver_where_it_stopped(walls, name):
     first = solve(cases, walls=walls, tolerance=1e-4, extra_stress=True)
     again = crystalsim.get("solver", "builtin", walls=walls, tolerance=1.1e-4)
     assert first.iterations > 10
-    assert again.solve(cases, initial=first).iterations <= 1
+    assert again.solve_from(cases, first).iterations <= 1
 
 
 @pytest.mark.parametrize("walls", OTHERS)

@@ -23,7 +23,7 @@ def solver(**options):
 def test_from_its_own_solution_no_iteration_is_left(contrast):
     asked = cases(viscosity_contrast=contrast)
     cold = solver(tolerance=1e-6).solve(asked)
-    warm = solver(tolerance=2e-6).solve(asked, initial=cold)
+    warm = solver(tolerance=2e-6).solve_from(asked, cold)
     assert cold.iterations.values.min() > 5
     assert warm.iterations.values.max() == 0
     gap = np.abs(warm.velocity_z - cold.velocity_z).max()
@@ -35,7 +35,8 @@ def test_a_rough_start_saves_iterations_and_ends_within_the_tolerance():
     asked = cases()
     exact = solver(tolerance=1e-8).solve(asked)
     rough = solver(tolerance=0.05).solve(asked)
-    cold, warm = (solver(tolerance=1e-3).solve(asked, initial=i) for i in (None, rough))
+    cold = solver(tolerance=1e-3).solve(asked)
+    warm = solver(tolerance=1e-3).solve_from(asked, rough)
     assert (warm.iterations < cold.iterations).all()
     gap = np.abs(warm.velocity_z - exact.velocity_z).max()
     assert gap < 1e-3 * np.abs(exact.velocity_z).max()
@@ -45,13 +46,13 @@ def test_a_start_without_extra_stress_is_a_start_from_nothing():
     asked = cases()
     cold = solver().solve(asked)
     bare = cold.drop_vars(["extra_stress_xx", "extra_stress_xz"])
-    assert solver().solve(asked, initial=bare).iterations.equals(cold.iterations)
+    assert solver().solve_from(asked, bare).iterations.equals(cold.iterations)
 
 
 def test_a_start_of_other_samples_is_refused():
     other = crystalsim.get("sampler", "random", cells=32).sample(4, seed=9)
     with pytest.raises(OptionError, match="other samples"):
-        solver().solve(cases(), initial=solver().solve(other))
+        solver().solve_from(cases(), solver().solve(other))
 
 
 def test_extra_stress_is_that_beyond_the_magma():

@@ -7,7 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from crystalsim import Grid, iterate_cases
+from crystalsim import Configured, Grid, iterate_cases
 from crystalsim.evaluation.extrema import find_peaks
 from crystalsim.evaluation.scores import Metric, check_comparable, make_scores, ratio
 from crystalsim.scene.case import Case
@@ -63,7 +63,7 @@ DEFINITIONS = {
 }
 
 
-class CrystalsEvaluator:
+class CrystalsEvaluator(Configured[CrystalsOptions]):
     """Velocity of each crystal, and whether the flow shows where the crystals are.
 
     Parameters
@@ -72,8 +72,7 @@ class CrystalsEvaluator:
         See ``crystalsim describe evaluator crystals``.
     """
 
-    def __init__(self, options: CrystalsOptions | None = None) -> None:
-        self.options = options or CrystalsOptions()
+    options_class = CrystalsOptions
 
     def evaluate(self, reference: xr.Dataset, prediction: xr.Dataset) -> xr.Dataset:
         """Score each crystal; see `crystalsim.contracts.Evaluator`."""

@@ -6,8 +6,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from crystalsim import Grid, iterate_cases
+from crystalsim import Configured, Grid, iterate_cases
 from crystalsim.evaluation.scores import Metric, check_comparable, make_scores
+from crystalsim.options import NoOptions
 from crystalsim.stokes.operators import at_centres, stream_function_from_velocity
 
 Array = NDArray[np.float64]
@@ -68,7 +69,7 @@ DEFINITIONS = {
 }
 
 
-class FieldsEvaluator:
+class FieldsEvaluator(Configured[NoOptions]):
     """Errors of velocity, speed and stream function for each sample.
 
     Samples in which nothing moves, and units of a Stokes velocity where there is no crystal, give

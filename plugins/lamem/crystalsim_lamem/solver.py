@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import shutil
 import tempfile
 import time
@@ -14,10 +15,9 @@ import numpy as np
 import xarray as xr
 
 import crystalsim
-from crystalsim import Grid, iterate_cases, make_solutions
+from crystalsim import Configured, Grid, iterate_cases, make_solutions
 from crystalsim.datasets.schema import GIVEN_FIELDS, VARIABLES
 from crystalsim.errors import StoreError, UnsupportedError
-from crystalsim.runtime.log import logger
 from crystalsim.scene.case import Case
 from crystalsim.stokes.operators import velocity
 
@@ -30,6 +30,8 @@ from .plugin import LamemOptions
 from .program import INPUT, Program, command, find_program, read_log, run
 from .slots import slot, slot_count
 from .vtk import read_step
+
+logger = logging.getLogger("crystalsim.lamem")
 
 FIELDS = (
     "velocity_x",
@@ -47,7 +49,7 @@ _STATUS = "status"
 """File in a kept folder that is written last and holds the exit status."""
 
 
-class LamemSolver:
+class LamemSolver(Configured[LamemOptions]):
     """Stokes flow by the external program LaMEM.
 
     Each sample runs in an empty folder of its own, and what LaMEM wrote is checked before it is
@@ -61,8 +63,7 @@ class LamemSolver:
         See ``crystalsim describe solver lamem``.
     """
 
-    def __init__(self, options: LamemOptions | None = None) -> None:
-        self.options = options or LamemOptions()
+    options_class = LamemOptions
 
     def solve(self, cases: xr.Dataset) -> xr.Dataset:
         """Solve all samples; see `crystalsim.contracts.Solver`.

@@ -9,7 +9,7 @@ from typing import Any
 
 import xarray as xr
 
-from crystalsim import Grid, make_cases
+from crystalsim import Configured, Grid, make_cases
 from crystalsim.datasets.crystals import read_crystal
 from crystalsim.errors import PlacementError, SchemaError
 from crystalsim.options import read_toml
@@ -17,7 +17,7 @@ from crystalsim.options import read_toml
 from .plugin import ListOptions
 
 
-class ListSampler:
+class ListSampler(Configured[ListOptions]):
     """Gives the crystals that are listed; nothing is random.
 
     Parameters
@@ -26,8 +26,7 @@ class ListSampler:
         See ``crystalsim describe sampler list``.
     """
 
-    def __init__(self, options: ListOptions) -> None:
-        self.options = options
+    options_class = ListOptions
 
     def sample(self, count: int | None = None, *, seed: int = 0) -> xr.Dataset:
         """Give the first `count` samples of the list (all if None); the seed has no effect."""

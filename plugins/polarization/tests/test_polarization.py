@@ -22,7 +22,6 @@ SMALL = {"width": 4, "geometry_width": 4, "layers": 1, "steps": 2, "epochs": 2, 
 class TestPolarization(ModelContract):
     name = "polarization"
     options = SMALL
-    subset_tolerance = 1e-5
     drawn = {"viscosity_contrast": (1.0, 1e5)}  # refuses weaker crystals
 
 
@@ -198,7 +197,7 @@ def test_refining_reaches_the_solver(solutions):
     tight = crystalsim.get("solver", "builtin", tolerance=1e-5)
     exact, refined = (
         tight.solve(solutions),
-        tight.solve(solutions, initial=shaken(steps=4).predict(solutions)),
+        tight.solve_from(solutions, shaken(steps=4).predict(solutions)),
     )
     gap = np.abs(refined.velocity_z.values - exact.velocity_z.values).max()
     assert gap < 1e-4 * np.abs(exact.velocity_z.values).max()

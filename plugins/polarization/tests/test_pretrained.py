@@ -7,7 +7,7 @@ import pytest
 
 import crystalsim
 from crystalsim.errors import OptionError
-from crystalsim.storage.models import load_model
+from crystalsim.storage.models import read_model
 from crystalsim.workflows.refine import Refined
 from crystalsim_polarization.model import Polarization
 
@@ -82,7 +82,7 @@ def test_beyond_its_reach_it_warns_once_and_says_of_what(model, caplog):
 
 
 def test_the_name_alone_loads_the_weights():
-    loaded, choice = load_model("polarization")
+    loaded, choice = read_model("polarization")
     assert choice.table == {"plugin": "polarization"}
     assert loaded.parameter_count > 1e5
     assert loaded.reach.cells == (64.0, 256.0)

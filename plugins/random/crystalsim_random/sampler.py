@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from crystalsim import Grid, make_cases
+from crystalsim import Configured, Grid, make_cases
 from crystalsim.errors import PlacementError
 
 from .plugin import Distribution, RandomOptions, as_range, contrast_range
@@ -20,7 +20,7 @@ _BATCH = 64
 """Positions that are tried at once."""
 
 
-class RandomSampler:
+class RandomSampler(Configured[RandomOptions]):
     """Draws crystals that keep their distance from each other and from the walls.
 
     Number, radii, densities and viscosities of a sample are drawn first; then the crystals are
@@ -34,8 +34,10 @@ class RandomSampler:
         See ``crystalsim describe sampler random``.
     """
 
+    options_class = RandomOptions
+
     def __init__(self, options: RandomOptions | None = None) -> None:
-        self.options = options or RandomOptions()
+        super().__init__(options)
         self.grid = Grid.from_options(self.options)
 
     def sample(self, count: int | None = None, *, seed: int = 0) -> xr.Dataset:

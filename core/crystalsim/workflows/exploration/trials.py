@@ -94,7 +94,7 @@ class Judge:
                 seed=config.seed,
                 on_epoch=on_epoch,
             )
-        prediction = load_model(str(folder))[0].predict(self.samples)
+        prediction = load_model(folder).predict(self.samples)
         options = {self.evaluator: config.evaluator.get(self.evaluator, {})}
         found = summarise(score(self.samples, prediction, options)[self.evaluator])
         metric = self.exploration.metric
