@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import textwrap
 
 import numpy as np
@@ -13,6 +14,9 @@ from crystalsim.registry import registry
 from crystalsim.testing import ModelContract, example_cases, example_solutions
 
 torch = pytest.importorskip("torch")
+needs_neuraloperator = pytest.mark.skipif(
+    importlib.util.find_spec("neuralop") is None, reason="neuraloperator is not installed"
+)
 
 PLUGIN = """
 from crystalsim import Plugin, hookimpl
@@ -106,14 +110,10 @@ class TestWithALoss(ModelContract):
     options = FAST
 
 
+@needs_neuraloperator
 class TestNeuralOperator(ModelContract):
     name = "neuraloperator"
     options = FAST
-
-    @pytest.fixture(scope="class", autouse=True)
-    @classmethod
-    def library(cls):
-        pytest.importorskip("neuralop", reason="neuraloperator is not installed")
 
 
 def test_without_named_options_a_surrogate_has_those_of_all_surrogates():
@@ -140,10 +140,10 @@ def test_a_term_of_its_own_counts():
     assert max(one, two) < 0.5 * np.abs(data["velocity_x"].values).max()
 
 
-@pytest.mark.parametrize("name", ["two_convolutions", "neuraloperator"])
+@pytest.mark.parametrize(
+    "name", ["two_convolutions", pytest.param("neuraloperator", marks=needs_neuraloperator)]
+)
 def test_training_goes_on_bit_for_bit(tmp_path, name):
-    if name == "neuraloperator":
-        pytest.importorskip("neuralop", reason="neuraloperator is not installed")
     data = example_solutions()
 
     def model():
