@@ -38,3 +38,9 @@ class PlacementError(CrystalsimError):
 
 class StoreError(CrystalsimError):
     """A file or folder is missing, damaged or belongs to another configuration."""
+
+
+def one_line(error: BaseException) -> str:
+    """Message of an exception on one line, with its type in front unless it is one of ours."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, CrystalsimError) else f"{type(error).__name__}: {text}"

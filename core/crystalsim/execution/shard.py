@@ -14,7 +14,7 @@ import xarray as xr
 
 from ..datasets import schema
 from ..datasets.solutions import make_solutions
-from ..errors import CrystalsimError, OptionError, SchemaError, StoreError
+from ..errors import OptionError, SchemaError, StoreError, one_line
 from ..storage import netcdf
 from ..storage.netcdf import CASES
 from ..storage.provenance import fingerprint
@@ -91,7 +91,7 @@ class Order(NamedTuple):
             raise  # not the sample's fault
         except Exception as error:
             if len(numbers) == 1:
-                solutions, failed = _failed(cases), {numbers[0]: _line(error)}
+                solutions, failed = _failed(cases), {numbers[0]: one_line(error)}
             else:
                 solutions, failed = _one_by_one(cases, self.compute)
         solutions = solutions.assign_attrs({**solutions.attrs, **self.attributes})
@@ -126,7 +126,7 @@ def _one_by_one(cases: xr.Dataset, compute: Compute) -> tuple[xr.Dataset, dict[i
         try:
             parts.append(_checked(compute, one))
         except Exception as error:
-            failed[number] = _line(error)
+            failed[number] = one_line(error)
             parts.append(_failed(one))
     shared = [str(n) for n in parts[0].data_vars if all(n in part for part in parts)]
     good = next((i for i, n in enumerate(numbers) if n not in failed), 0)
@@ -148,8 +148,3 @@ def _failed(case: xr.Dataset) -> xr.Dataset:
     fields: dict[str, Any] = {name: np.full(dims, np.nan) for name, dims in shape.items()}
     fields |= {"converged": np.zeros(1, dtype=bool), "iterations": np.zeros(1, dtype=np.int32)}
     return make_solutions(case, fields)
-
-
-def _line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text if isinstance(error, CrystalsimError) else f"{type(error).__name__}: {text}"

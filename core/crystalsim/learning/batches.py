@@ -152,50 +152,69 @@ def prepare(dataset: xr.Dataset, *, with_solution: bool) -> Prepared:
     if given := [name for name in GIVEN_FIELDS if name in dataset.variables]:
         raise UnsupportedError(f"surrogates take crystals, not variable '{given[0]}' on the grid")
     grid = Grid.from_dataset(dataset)
-    operator, length = isoviscous_operator(grid), 0.5 * grid.height
-    samples, nz, nx = dataset.sizes["sample"], grid.nz, grid.nx
-    cell = np.zeros((samples, nz, nx), dtype=np.float32)
-    corner = np.zeros((samples, nz + 1, nx + 1), dtype=np.float32)
-    crystals = np.zeros((samples, dataset.sizes["crystal"], 3), dtype=np.float32)
-    psi, density = np.zeros((samples, nz + 1, nx + 1)), np.zeros((samples, nz + 1, nx))
-    viscosity, gravity, stokes = np.ones(samples), np.zeros(samples), np.zeros(samples)
-    for i, case in enumerate(iterate_cases(dataset)):
-        scene = rasterise(case, grid)
-        cell[i] = 1.0 - case.matrix_viscosity / scene.viscosity_cell
-        corner[i] = 1.0 - case.matrix_viscosity / scene.viscosity_corner
-        density[i], viscosity[i], gravity[i] = (
-            scene.density_face,
-            case.matrix_viscosity,
-            case.gravity,
-        )
-        curl = buoyancy_curl(scene.density_face, grid.hx)
-        psi[i] = pad_walls(operator.solve(curl * (-case.gravity / case.matrix_viscosity)))
-        if case.x.size:
-            at = (
-                case.x - 0.5 * (grid.x_min + grid.x_max),
-                case.z - 0.5 * (grid.z_min + grid.z_max),
-            )
-            crystals[i, : case.x.size] = np.stack([*at, case.radius], axis=1) / length
-            weight = abs(case.density_contrast[0]) * case.gravity * case.radius[0] ** 2
-            stokes[i] = 2.0 / 9.0 * weight / case.matrix_viscosity
-    velocity_x, velocity_z = velocity(psi, grid.hx, grid.hz)
+    samples, length = _paint(dataset, grid), 0.5 * grid.height
+    velocity_x, velocity_z = velocity(samples.isoviscous, grid.hx, grid.hz)
     squares = (velocity_x**2).mean(axis=(1, 2)) + (velocity_z**2).mean(axis=(1, 2))
     scale = np.sqrt(squares)
     scale[scale == 0] = 1.0
-    stokes[stokes == 0] = scale[stokes == 0]
+    stokes = np.where(samples.stokes_velocity == 0, scale, samples.stokes_velocity)
     over = scale[:, None, None]
-    empty = np.zeros((samples, 0, 0), dtype=np.float32)
+    empty = np.zeros((scale.size, 0, 0), dtype=np.float32)
     batch = Batch(
-        torch.from_numpy(cell),
-        torch.from_numpy(corner),
-        torch.from_numpy(crystals),
+        torch.from_numpy(samples.rigidity_cell),
+        torch.from_numpy(samples.rigidity_corner),
+        torch.from_numpy(samples.crystals),
         _single(stokes / scale),
-        _single(psi / (over * length)),
+        _single(samples.isoviscous / (over * length)),
         _single(dataset["velocity_x"].values / over if with_solution else empty),
         _single(dataset["velocity_z"].values / over if with_solution else empty),
     )
-    stress = viscosity * scale / length
-    return Prepared(batch, psi, density, scale, stress, gravity, grid)
+    stress = samples.viscosity * scale / length
+    return Prepared(
+        batch, samples.isoviscous, samples.density_face, scale, stress, samples.gravity, grid
+    )
+
+
+class _Painted(NamedTuple):
+    """Samples on the grid in SI units; rigidities and crystals as in `Batch`."""
+
+    rigidity_cell: np.ndarray
+    rigidity_corner: np.ndarray
+    crystals: np.ndarray
+    isoviscous: np.ndarray
+    density_face: np.ndarray
+    viscosity: np.ndarray
+    gravity: np.ndarray
+    stokes_velocity: np.ndarray
+
+
+def _paint(dataset: xr.Dataset, grid: Grid) -> _Painted:
+    """Paint all samples and solve them without viscosity contrast."""
+    operator, length = isoviscous_operator(grid), 0.5 * grid.height
+    samples, nz, nx = dataset.sizes["sample"], grid.nz, grid.nx
+    painted = _Painted(
+        np.zeros((samples, nz, nx), dtype=np.float32),
+        np.zeros((samples, nz + 1, nx + 1), dtype=np.float32),
+        np.zeros((samples, dataset.sizes["crystal"], 3), dtype=np.float32),
+        np.zeros((samples, nz + 1, nx + 1)),
+        np.zeros((samples, nz + 1, nx)),
+        *(np.zeros(samples) for _ in range(3)),
+    )
+    middle = 0.5 * (grid.x_min + grid.x_max), 0.5 * (grid.z_min + grid.z_max)
+    for i, case in enumerate(iterate_cases(dataset)):
+        scene = rasterise(case, grid)
+        painted.rigidity_cell[i] = 1.0 - case.matrix_viscosity / scene.viscosity_cell
+        painted.rigidity_corner[i] = 1.0 - case.matrix_viscosity / scene.viscosity_corner
+        painted.density_face[i] = scene.density_face
+        painted.viscosity[i], painted.gravity[i] = case.matrix_viscosity, case.gravity
+        curl = buoyancy_curl(scene.density_face, grid.hx) * (-case.gravity / case.matrix_viscosity)
+        painted.isoviscous[i] = pad_walls(operator.solve(curl))
+        if case.x.size:
+            place = np.stack([case.x - middle[0], case.z - middle[1], case.radius], axis=1)
+            painted.crystals[i, : case.x.size] = place / length
+            weight = abs(case.density_contrast[0]) * case.gravity * case.radius[0] ** 2
+            painted.stokes_velocity[i] = 2.0 / 9.0 * weight / case.matrix_viscosity
+    return painted
 
 
 def features(batch: Batch, response: Tensor, hx: float, hz: float) -> Tensor:

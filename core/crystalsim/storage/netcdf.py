@@ -5,8 +5,10 @@ Everything is written aside and renamed, so that what carries its final name is 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,23 @@ import xarray as xr
 
 from ..datasets import schema
 from ..datasets.media import complete_cases
-from ..errors import OptionError, SchemaError, StoreError
+from ..errors import CrystalsimError, OptionError, SchemaError, StoreError
 from ..runtime.interrupts import shielded
 from .files import written_aside
 from .provenance import provenance as provenance
 
 MANIFEST = "manifest.json"
+CASES = "cases.nc"
+"""File in a folder of shards from which workers in other processes read their samples."""
+
+_AS_FIRST: dict[str, Any] = {
+    "data_vars": "minimal",
+    "coords": "minimal",
+    "compat": "override",
+    "combine_attrs": "override",
+    "join": "override",
+}
+"""Options to join parts of one dataset: what does not depend on the sample is that of the first."""
 
 
 def save(
@@ -107,22 +120,36 @@ def _open_lazily(paths: list[Path]) -> xr.Dataset:
         raise OptionError(
             "lazy = True: Dask is not installed; pip install 'crystalsim[dask]'"
         ) from None
-    try:
+    with _reading(paths[0].parent, "not readable netCDF files"):
         return xr.open_mfdataset(
             paths,
             combine="nested",
             concat_dim="sample",
-            data_vars="minimal",
-            coords="minimal",
-            compat="override",
-            combine_attrs="override",
-            join="override",
+            **_AS_FIRST,
             engine="netcdf4",
             chunks={"sample": -1},
         )
-    except Exception as error:  # see `read_file`
+
+
+@contextlib.contextmanager
+def _reading(place: object, complaint: str = "not a readable netCDF file") -> Iterator[None]:
+    """Keep Ctrl-C back, and name what cannot be read.
+
+    netCDF4, HDF5 and xarray raise a dozen types here, all meaning a file that is no good.
+    """
+    try:
+        with shielded():
+            yield
+    except CrystalsimError:
+        raise
+    except Exception as error:
         text = " ".join(str(error).split())
-        raise StoreError(f"{paths[0].parent}: not readable netCDF files: {text}") from None
+        raise StoreError(f"{place}: {complaint}: {text}") from None
+
+
+def _require(path: Path) -> None:
+    if not path.is_file():
+        raise StoreError(f"{path}: no such file")
 
 
 def open_parts(path: str | Path, kind: str) -> list[xr.Dataset]:
@@ -143,20 +170,15 @@ def open_parts(path: str | Path, kind: str) -> list[xr.Dataset]:
     path = Path(path)
     parts = []
     for file in _shard_paths(path) if path.is_dir() else [path]:
-        if not file.is_file():
-            raise StoreError(f"{file}: no such file")
-        try:
-            with shielded():
-                part = xr.open_dataset(file, engine="netcdf4", cache=False)
+        _require(file)
+        with _reading(file):
+            part = xr.open_dataset(file, engine="netcdf4", cache=False)
+            try:
                 schema.validate(part, kind)
-                small = [name for name, array in part.variables.items() if array.ndim < 3]
-                part = part.assign({name: part[name].load() for name in small})
-        except SchemaError as error:
-            raise SchemaError(f"{file}: {error}") from None
-        except Exception as error:  # see `read_file`
-            text = " ".join(str(error).split())
-            raise StoreError(f"{file}: not a readable netCDF file: {text}") from None
-        parts.append(part)
+            except SchemaError as error:
+                raise SchemaError(f"{file}: {error}") from None
+            small = [name for name, array in part.variables.items() if array.ndim < 3]
+            parts.append(part.assign({name: part[name].load() for name in small}))
     return parts
 
 
@@ -168,17 +190,11 @@ def read_file(path: Path) -> xr.Dataset:
     StoreError
         If it is missing, not netCDF or damaged.
     """
-    if not path.is_file():
-        raise StoreError(f"{path}: no such file")
-    try:
-        with shielded(), xr.open_dataset(path, engine="netcdf4") as dataset:
-            size = sum(variable.nbytes for variable in dataset.variables.values())
-            if size <= _memory():
-                return dataset.load().drop_encoding()
-    except Exception as error:
-        # netCDF4, HDF5 and xarray raise a dozen types here, all meaning a file that is no good.
-        text = " ".join(str(error).split())
-        raise StoreError(f"{path}: not a readable netCDF file: {text}") from None
+    _require(path)
+    with _reading(path), xr.open_dataset(path, engine="netcdf4") as dataset:
+        size = sum(variable.nbytes for variable in dataset.variables.values())
+        if size <= _memory():
+            return dataset.load().drop_encoding()
     # A few damaged or malicious bytes can declare any size.
     raise StoreError(
         f"{path}: {size / 1e9:.3g} GB when read, of {_memory() / 1e9:.3g} GB of memory; expected "
@@ -202,13 +218,8 @@ def load(part: xr.Dataset) -> xr.Dataset:
     StoreError
         If its file is damaged.
     """
-    try:
-        with shielded():
-            return part.load()
-    except Exception as error:  # see `read_file`
-        source = part.encoding.get("source", "a file")
-        text = " ".join(str(error).split())
-        raise StoreError(f"{source}: damaged: {text}") from None
+    with _reading(part.encoding.get("source", "a file"), "damaged"):
+        return part.load()
 
 
 def read_samples(path: Path, first: int, last: int) -> xr.Dataset:
@@ -219,14 +230,9 @@ def read_samples(path: Path, first: int, last: int) -> xr.Dataset:
     StoreError
         See `read_file`.
     """
-    if not path.is_file():
-        raise StoreError(f"{path}: no such file")
-    try:
-        with shielded(), xr.open_dataset(path, engine="netcdf4", cache=False) as dataset:
-            return dataset.isel(sample=slice(first, last)).load().drop_encoding()
-    except Exception as error:  # see `read_file`
-        text = " ".join(str(error).split())
-        raise StoreError(f"{path}: not a readable netCDF file: {text}") from None
+    _require(path)
+    with _reading(path), xr.open_dataset(path, engine="netcdf4", cache=False) as dataset:
+        return dataset.isel(sample=slice(first, last)).load().drop_encoding()
 
 
 def shard_path(folder: Path, number: int) -> Path:
@@ -274,16 +280,4 @@ def concatenate(parts: list[xr.Dataset]) -> xr.Dataset:
     """Join datasets along ``sample``, keeping the attributes of the first."""
     if len(parts) == 1:
         return parts[0]
-    return xr.concat(
-        parts,
-        "sample",
-        data_vars="minimal",
-        coords="minimal",
-        compat="override",
-        combine_attrs="override",
-        join="override",
-    )
-
-
-CASES = "cases.nc"
-"""File in a folder of shards from which workers in other processes read their samples."""
+    return xr.concat(parts, "sample", **_AS_FIRST)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from ..errors import CrystalsimError, SchemaError, StoreError
+from ..errors import SchemaError, StoreError, one_line
 from . import netcdf
 from .files import CHECKSUMS, checksum_fits
 from .netcdf import CASES
@@ -89,7 +89,7 @@ def _shards(folder: Path) -> Iterator[Verdict]:
         count = int(manifest["shards"])
         size, samples = manifest.get("shard_size"), manifest.get("samples")
     except (StoreError, KeyError, ValueError, TypeError) as error:
-        yield Verdict(path, _reason(path, error))
+        yield Verdict(path, one_line(error).removeprefix(f"{path}: "))
         return
     yield Verdict(path, "")
     if (folder / CASES).is_file():
@@ -117,13 +117,8 @@ def _damage(path: Path, samples: int | None = None) -> str:
         if samples is not None and found is not None and found != samples:
             raise StoreError(f"holds {found} samples; expected {samples}")
     except Exception as error:  # damaged files raise anything
-        return _reason(path, error)
+        return one_line(error).removeprefix(f"{path}: ")
     return ""
-
-
-def _reason(path: Path, error: Exception) -> str:
-    text = " ".join(str(error).split()).removeprefix(f"{path}: ")
-    return text if isinstance(error, CrystalsimError) else f"{type(error).__name__}: {text}"
 
 
 def _netcdf(path: Path) -> int | None:

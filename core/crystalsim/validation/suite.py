@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from ..contracts import Solver
-from ..errors import CrystalsimError, OptionError, UnsupportedError
+from ..errors import OptionError, UnsupportedError, one_line
 from ..runtime.progress import progress
 from . import accuracy, laws
 from .result import Result
@@ -70,6 +70,4 @@ def _guarded(name: str, check: Check, solver: Solver, cells: Sequence[int]) -> R
     except UnsupportedError as error:
         return Result(name, skipped=str(error))
     except Exception as error:  # a plugin may raise anything
-        text = " ".join(str(error).split()) or "no message"
-        known = isinstance(error, CrystalsimError)
-        return Result(name, failure=text if known else f"{type(error).__name__}: {text}")
+        return Result(name, failure=one_line(error) or "no message")
