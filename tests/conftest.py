@@ -44,6 +44,30 @@ def command(monkeypatch, capfd):
 
 
 @pytest.fixture
+def figures(monkeypatch):
+    """Record what commands draw: matplotlib's figures by the names of their files.
+
+    Each file is read back as an image: as large as its figure but for the margins, and not blank.
+    """
+    from matplotlib.image import imread
+
+    from crystalsim import plotting
+
+    save, drawn = plotting.save_figure, {}
+
+    def record(figure, path, *, resolution=200):
+        save(figure, path, resolution=resolution)
+        image = imread(path)
+        width, height = figure.get_size_inches() * resolution
+        assert image.shape[:2] == pytest.approx((height, width), rel=0.1)
+        assert image[..., :3].std() > 0.02
+        drawn[Path(path).name] = figure
+
+    monkeypatch.setattr(plotting, "save_figure", record)
+    return drawn
+
+
+@pytest.fixture
 def site(tmp_path) -> Path:
     """Give a folder for made distributions, that `process` has on its path."""
     folder = tmp_path / "site"

@@ -40,7 +40,7 @@ def files(tmp_path):
     return tmp_path
 
 
-def test_solvers_side_by_side(command, cases_file, tmp_path):
+def test_solvers_side_by_side(command, figures, cases_file, tmp_path):
     output = tmp_path / "comparison"
     names = ("--solvers", "builtin", "direct")
     result = command("compare", *names, cases_file, "--workers", 1, "--output", output)
@@ -51,7 +51,11 @@ def test_solvers_side_by_side(command, cases_file, tmp_path):
     assert row["solution"] == "direct"
     # The default tolerance leaves a few 1e-4; the two solve the same equations.
     assert 0 < float(row["relative_l2.worst"]) < 2e-3
-    assert (output / "errors.png").stat().st_size > 5000
+    left = figures["errors.png"].axes[0]
+    assert [label.get_text() for label in left.get_yticklabels()] == ["direct"]
+    points = left.lines[0].get_xdata()
+    assert points.size == 5
+    assert max(points) == pytest.approx(100 * float(row["relative_l2.worst"]), rel=1e-3)
     assert crystalsim.open(output / "solutions" / "direct").sizes["sample"] == 5
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.image import imread
 
 import crystalsim
 from crystalsim import Grid, make_cases
@@ -44,6 +45,9 @@ def test_analyse_solutions(tmp_path, capsys):
     crystalsim.save(solutions, tmp_path / "solutions.nc")
 
     example = load_example("analyse_solutions")
+    figures = []
+    draw = example.draw
+    example.draw = lambda *values: figures.append(draw(*values)) or figures[-1]
     summary = example.main(str(tmp_path / "solutions.nc"), str(tmp_path / "figure.png"))
 
     # In two dimensions a disc in this box sinks 1.844 times as fast as a sphere without walls.
@@ -53,7 +57,10 @@ def test_analyse_solutions(tmp_path, capsys):
         float(together.mean()), rel=0.01
     )
     assert "0 % of the crystals are carried upward" in capsys.readouterr().out
-    assert (tmp_path / "figure.png").stat().st_size > 5000
+    points, mean, *_ = figures[0].axes[0].lines
+    assert np.isfinite(points.get_ydata().astype(float)).sum() == 3
+    np.testing.assert_allclose(mean.get_ydata().astype(float), summary["mean"])
+    assert imread(tmp_path / "figure.png").shape[:2] == (525, 750)  # 3.5 x 5 inches
 
 
 def test_worst_samples(tmp_path, capsys):

@@ -113,7 +113,7 @@ def test_without_optuna_the_extra_is_named(command, file, tmp_path, monkeypatch)
     assert not (tmp_path / "out").exists()
 
 
-def test_an_exploration_is_resumed_extended_and_guarded(command, file, tmp_path):
+def test_an_exploration_is_resumed_extended_and_guarded(command, figures, file, tmp_path):
     out = tmp_path / "out"
     first = command("explore", file, "--output", out, "--workers", 1)
     assert first.status == 0, first.err
@@ -130,7 +130,10 @@ def test_an_exploration_is_resumed_extended_and_guarded(command, file, tmp_path)
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "data:image/png" in page
     assert "http" not in page
-    assert (out / "history.png").stat().st_size > 10_000
+    (drawn,) = [
+        line for line in figures["history.png"].axes[0].lines if line.get_label() == "complete"
+    ]
+    assert drawn.get_ydata() == pytest.approx([float(row["relative_l2"]) for row in rows])
 
     again = command("explore", file, "--output", out, "--workers", 1)
     assert again.out == first.out

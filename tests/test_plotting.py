@@ -112,8 +112,10 @@ def test_crystals_are_where_they_are():
 @pytest.mark.parametrize("count", [0, 25])
 def test_any_number_of_crystals(count, tmp_path):
     data = solutions((count,))
-    plotting.save_figure(plotting.plot_sample(data, data), tmp_path / "a.png", resolution=40)
+    figure = plotting.plot_sample(data, data)
+    plotting.save_figure(figure, tmp_path / "a.png", resolution=40)
     pixels(tmp_path / "a.png")
+    assert len([p for p in figure.axes[0].patches if isinstance(p, Circle)]) == count
 
 
 @pytest.mark.filterwarnings("error")

@@ -54,11 +54,14 @@ def test_interaction_over_the_true_one(flows):
 def test_cost_is_drawn_beside_the_solver(flows):
     found = scores(flows, "cost")
     axes = plotting.plot_cost(found).axes[0]
-    expected = 100 * np.nanmean(found["dilute"]["early_stopped_error"], axis=0)
-    assert axes.lines[0].get_ydata() == pytest.approx(
-        100 * np.nanmean(found["isoviscous"]["early_stopped_error"], axis=0)
-    )
-    assert expected.shape == axes.lines[0].get_ydata().shape
+    expected = 100 * np.nanmean(found["isoviscous"]["early_stopped_error"], axis=0)
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), expected)
+    assert expected[0] > 10 * expected[-1]  # more iterations, smaller errors
+    models = {each.get_label(): each.lines[0] for each in axes.containers}
+    for name, line in models.items():
+        error = 100 * float(scores(flows, "fields")[name]["relative_l2"].mean())
+        assert float(line.get_ydata()[0]) == pytest.approx(error)
+    assert set(models) == set(found)
 
 
 def test_pressure_is_drawn_where_there_is_one(flows):
@@ -88,7 +91,7 @@ def test_scores_that_are_missing_are_named(flows):
         plotting.plot_spectrum({"dilute": scores(flows, "strata")["dilute"]})
 
 
-def test_command(command, flows, tmp_path):
+def test_command(command, figures, flows, tmp_path):
     reference, predictions = flows
     crystalsim.save(reference, tmp_path / "truth.nc")
     crystalsim.save(predictions["dilute"], tmp_path / "dilute.nc")
@@ -107,7 +110,16 @@ def test_command(command, flows, tmp_path):
         files = [tmp_path / a if a.endswith(".nc") else a for a in arguments]
         done = command("plot", *files, "--output", path)
         assert done.status == 0, done.err
-        assert path.stat().st_size > 5000
+    reference_only, beside, strata, by_count = (figures[f"{k}.png"] for k in range(4))
+    drawn = {axes.get_title(): axes for axes in reference_only.axes}
+    field = drawn["vertical velocity"].collections[0].get_array().ravel()
+    truth = reference["velocity_z"].values[3].ravel()
+    assert np.corrcoef(field, truth)[0, 1] == pytest.approx(1)
+    assert {"truth", "dilute", "error"} <= {axes.get_title() for axes in beside.axes}
+    assert len(strata.axes) == 4
+    error = scores(flows, "fields")["dilute"]["relative_l2_speed"]
+    means = error.groupby(reference["crystal_count"]).mean()
+    np.testing.assert_allclose(by_count.axes[0].lines[0].get_ydata(), means)
     wrong = command("plot", tmp_path / "truth.nc", "--sample", "99", "--output", tmp_path / "a.png")
     assert wrong.status == 2
     assert "--sample 99" in wrong.err

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -255,9 +258,15 @@ def test_a_run_does_everything_and_goes_on(command, tmp_path, monkeypatch):
     (row,) = [line for line in first.out.splitlines() if line.startswith("isoviscous")]
     assert float(row.split()[1]) == pytest.approx(mean, abs=0.006)
     assert "prototype (quoted)" in first.out
-    for name in ("config.toml", "run.log", "summary.csv", "summary.txt", "model/model.json"):
-        assert (folder / name).stat().st_size > 0
-    assert list((folder / "figures").glob("*.png"))
+    config = tomllib.loads((folder / "config.toml").read_text())
+    assert config["samples"] == {"training": 4, "validation": 2, "test": 3}
+    with (folder / "summary.csv").open(newline="") as file:
+        (summary,) = [r for r in csv.DictReader(file) if r["model"] == "isoviscous"]
+    assert float(summary["relative_l2.mean"]) == pytest.approx(mean / 100)
+    assert (folder / "summary.txt").read_text().strip() in first.out
+    assert json.loads((folder / "model" / "model.json").read_text())["plugin"] == "isoviscous"
+    assert "isoviscous" in (folder / "run.log").read_text()
+    assert {path.stem for path in (folder / "figures").glob("*.png")} >= {"gallery"}
 
     files = [*folder.glob("cases/*"), *folder.glob("*/*/*.nc"), *folder.glob("predictions/*")]
     made = {path: path.stat().st_mtime_ns for path in files}

@@ -63,11 +63,15 @@ def test_each_model_on_each_test(file, tmp_path):
     assert text.splitlines()[0].split() == ["one", "two", "crystals"]
 
 
-def test_the_command_goes_on_where_it_was_stopped(command, file, tmp_path):
+def test_the_command_goes_on_where_it_was_stopped(command, figures, file, tmp_path):
     out = tmp_path / "out"
     first = command("study", file, "--output", out)
     assert first.status == 0, first.err
-    assert (out / "study.png").stat().st_size > 10_000
+    panels = figures["study.png"].axes
+    for axes in panels:
+        names = axes.get_legend_handles_labels()[1]
+        assert names == ["dilute, a", "isoviscous", "superposition, b"]
+    assert [label.get_text() for label in panels[-1].get_xticklabels()] == ["one", "two crystals"]
     kept = {p: p.stat().st_mtime_ns for p in out.rglob("*.nc")}
     lost = next(p for p in kept if p.name == "isoviscous.nc" and "tests" in p.parts)
     lost.unlink()
