@@ -62,7 +62,7 @@ def main(folder: str = ".") -> xr.Dataset:
     for density, sample in zip(densities, scores["sample"].values, strict=True):
         one = scores.sel(sample=sample)
         print(
-            f"{density:.0f} kg/m3: {100 * float(one['relative_l2']):5.1f} % off, "
+            f"{density:.0f} kg/m3: {100 * float(one['misfit']):5.1f} % off, "
             f"chi-square {float(one['reduced_chi_square']):7.2f}, fits best times "
             f"{float(one['best_scale']):.3f}"
         )

@@ -49,8 +49,11 @@ def test_stage_by_stage(command, tmp_path):
     judged = command("evaluate", solutions, prediction, "--output", scores)
     assert judged.status == 0
     mean = float(xr.load_dataset(scores / "fields.nc")["relative_l2"].mean())
-    shown = re.search(r"^ +relative_l2 +(\S+)", judged.out, re.MULTILINE)
-    assert shown and float(shown[1]) == pytest.approx(mean, rel=1e-3)
+    shown = re.search(r"^relative_l2 +% +(\S+)", judged.out, re.MULTILINE)
+    assert shown and float(shown[1]) == pytest.approx(100 * mean, rel=1e-3)
+    # Inputs are no scores: they stand apart, without a worst sample.
+    inputs = judged.out.split("inputs and context")[1]
+    assert "stratum_radius" in inputs and "stratum_radius" not in judged.out.split("strata:")[0]
     assert 0.001 < mean < 0.5
 
 

@@ -106,8 +106,9 @@ def test_files_against_a_reference(command, files):
     result = command("compare", files / "twice.nc", "--reference", files / "a.nc")
     assert result.status == 0
     line = result.out.splitlines()[3].split()
-    assert line[:5] == ["twice", "16", "16", "100", "100"]
-    assert line[5:7] == ["100", "100"]
+    # Mean, 95th percentile and worst of both primary errors, with R2 and MSE between them.
+    assert line[:6] == ["twice", "16", "16", "100", "100", "100"]
+    assert line[8:11] == ["100", "100", "100"]
 
 
 def test_different_grids_are_compared_on_the_coarser(command, files):
@@ -184,7 +185,7 @@ def test_no_figure_without_errors(command, files):
     arguments = (files / "a.nc", "--reference", files / "a.nc", "--output", output)
     result = command("compare", *arguments)
     assert result.status == 0
-    assert "no figure: comparison: expected relative_l2" in result.out
+    assert "no figure: comparison: expected relative L2 error" in result.out
     assert (output / "table.csv").is_file()
 
 

@@ -21,6 +21,7 @@ from crystalsim.options import read_toml
 from crystalsim.storage.locks import is_locked, locked
 from crystalsim.workflows import run as pipeline
 from crystalsim.workflows.exploration.search import explore
+from crystalsim.workflows.exploration.trials import with_metric
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples" / "explorations").glob("*.toml"))
 
@@ -68,7 +69,9 @@ def test_what_a_file_says(file):
         "model.batch_size": Span(1, 4),
         "model.width": (2, 4),
     }
-    assert exploration.metric == "relative_l2"
+    # The first primary score of the evaluators, wherever that is needed.
+    assert exploration.metric == ""
+    assert with_metric(exploration).metric == "relative_l2"
     assert exploration.config({"model.width": 4}).model.options["width"] == 4
     assert exploration.config().model.options["width"] == 2
 
@@ -247,7 +250,7 @@ def test_the_best_is_the_largest_of_r2(file):
         Outcome(1, "complete", 0.9, 1.0, 1, {}),
         Outcome(2, "pruned", 0.95, 1.0, 1, {}),
     ]
-    assert best_outcome(read_exploration(file), found).number == 1
+    assert best_outcome(with_metric(read_exploration(file)), found).number == 1
 
 
 def test_a_lock_lets_one_in_at_a_time(tmp_path):

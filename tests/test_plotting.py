@@ -13,7 +13,8 @@ from matplotlib.patches import Circle
 
 from crystalsim import Grid, make_cases, make_solutions, plotting
 from crystalsim.errors import SchemaError, StoreError
-from crystalsim.evaluation.scores import Metric, make_scores
+from crystalsim.evaluation.scores import make_scores
+from crystalsim.metrics import PERCENT, Metric
 from crystalsim.plotting.style import velocity_unit
 from crystalsim.stokes.operators import velocity
 
@@ -43,7 +44,8 @@ def solutions(counts=(2, 1, 0), amplitude=1.0, grid=None, stream_function=True):
 
 def scores(values, counts, name="relative_l2", units="1"):
     reference = solutions(counts)
-    definition = {name: Metric("some error", units, "made up")}
+    shown = PERCENT if units == "1" else None
+    definition = {name: Metric("some error", units, "made up", "low", shown, role="primary")}
     return make_scores(reference, {name: np.asarray(values)}, definition)
 
 
@@ -163,7 +165,9 @@ def test_velocity_unit(largest, label):
 
 def test_order_by_error():
     found = scores([0.3, np.nan, 0.1], (1, 2, 3))
-    assert plotting.by_error({"other": found.rename(relative_l2="x"), "fields": found}) == [2, 0]
+    other = found.rename(relative_l2="x")
+    other["x"].attrs = {**other["x"].attrs, "role": ""}
+    assert plotting.by_error({"other": other, "fields": found}) == [2, 0]
     assert plotting.by_error({"fields": found}, "absent") is None
     assert plotting.by_error({"fields": scores([np.nan], (1,))}) is None
 
@@ -174,10 +178,10 @@ def test_scores_by_count():
     figure = plotting.plot_scores_by_count(found, "relative_l2")
     axes = figure.axes[0]
     lines = {line.get_label(): line for line in axes.lines}
-    np.testing.assert_allclose(lines["good"].get_ydata(), [0.02, 0.3])
+    np.testing.assert_allclose(lines["good"].get_ydata(), [2, 30])
     np.testing.assert_allclose(np.round(lines["good"].get_xdata()), [1, 2])
     assert axes.get_yscale() == "log"
-    assert axes.get_ylabel() == "some error"
+    assert axes.get_ylabel() == "some error [%]"
     assert lines["good"].get_color() != lines["bad"].get_color()
 
 
@@ -207,12 +211,12 @@ def test_gallery_picks_best_median_and_worst():
     figure = plotting.plot_gallery(reference, prediction, error)
     labels = [axes.get_ylabel() for axes in figure.axes if "(sample" in axes.get_ylabel()]
     assert [label.split("\n")[:2] for label in labels] == [
-        ["best: 0.1", "(sample 1)"],
-        ["median: 0.3", "(sample 3)"],
-        ["worst: 0.9", "(sample 4)"],
+        ["best: 10 %", "(sample 1)"],
+        ["median: 30 %", "(sample 3)"],
+        ["worst: 90 %", "(sample 4)"],
     ]
     with pytest.raises(SchemaError, match="some of them finite"):
-        plotting.plot_gallery(reference, prediction, error * np.nan)
+        plotting.plot_gallery(reference, prediction, error.where(error > 1))
 
 
 def history(epochs):

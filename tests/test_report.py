@@ -57,29 +57,39 @@ def test_the_page_is_whole_and_needs_nothing_else(run):
     assert not re.search(r"https?://(?!www\.w3\.org)", text)
     assert "a &lt;b&gt; &amp; c" in text
     assert "<b>" not in text
-    # Configuration, provenance, and the scores of six evaluators that have means to tell.
-    assert page.seen.count("details") == 2 + 6
+    # Columns, configuration, provenance, the scores of six evaluators that have means to tell, and
+    # the inputs of one of them.
+    assert page.seen.count("details") == 3 + 6 + 1
 
 
 def test_results_and_worst_samples_are_told(run):
     page = Page(report.make_report(run))
     for name in ("dilute", "isoviscous"):
         assert name in page.cells
-    results, worst, alignment, *others = tables(report.make_report(run))
+    results, worst, *others = tables(report.make_report(run))
     # The model, three more baselines, the solver and the prototype.
     assert len(results) == 1 + 6
     # Twelve samples were tested, ten are named.
     assert len(worst) == 1 + 10
-    assert alignment[1][0] == "exact solution"
-    assert len(alignment) == 1 + 1 + 4
-    assert len(others) == 6
+    assert len(others) == 6 + 1
+    # What the reference itself has stands beside what is measured with it.
+    (distance,) = [r for t in others for r in t if r[:2] == ["alignment_distance", "dilute"]]
+    scores = xr.load_dataset(run / "scores" / "crystals-dilute.nc")
+    assert float(distance[-1]) == pytest.approx(
+        float(scores["alignment_distance_reference"].mean()), rel=1e-3
+    )
+    judged = {row[0] for table in others if "worst" in table[0] for row in table}
+    context = {row[0] for table in others if "worst" not in table[0] for row in table}
+    assert "crystal_velocity_error" in judged and "stratum_gap" not in judged
+    assert "stratum_gap" in context
 
 
 def test_scores_are_told_with_their_intervals(run):
     found = [row for table in tables(report.make_report(run)) for row in table]
     (row,) = [r for r in found if r[:2] == ["relative_l2", "dilute"]]
-    mean, interval, _, _, worst, sample = row[2:]
-    low, high = map(float, interval.split(" to "))
+    unit, mean, interval, _, _, worst, sample, _ = row[2:]
+    assert unit == "%"
+    low, high = map(float, interval.split(" .. "))
     assert low < float(mean) < high < float(worst)
     scores = xr.load_dataset(run / "scores" / "fields-dilute.nc")["relative_l2"]
     assert int(sample) == int(scores["sample"][int(scores.values.argmax())])

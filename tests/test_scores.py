@@ -6,10 +6,12 @@ import xarray as xr
 
 from crystalsim.datasets.schema import validate
 from crystalsim.errors import SchemaError
-from crystalsim.evaluation.scores import Metric, confidence_interval, make_scores, summarise
+from crystalsim.evaluation.scores import make_scores
+from crystalsim.evaluation.summaries import confidence_interval, summarise
+from crystalsim.metrics import Metric
 from crystalsim.testing import example_solutions
 
-SOME = {"some_error": Metric("some error", "1", "made up")}
+SOME = {"some_error": Metric("some error", "1", "made up", "low")}
 
 
 def test_the_worst_sample_is_named_by_its_number():
@@ -17,7 +19,7 @@ def test_the_worst_sample_is_named_by_its_number():
     found = summarise(make_scores(reference, {"some_error": [0.1, 0.4, np.nan, 0.2]}, SOME))
     assert found["some_error"]["worst"] == 0.4
     assert found["some_error"]["worst_sample"] == 11
-    rate = {"some_rate": Metric("some rate", "1", "made up")}
+    rate = {"some_rate": Metric("some rate", "1", "made up", "high")}
     found = summarise(make_scores(reference, {"some_rate": [0.1, 0.4, np.nan, 0.2]}, rate))
     assert (found["some_rate"]["worst"], found["some_rate"]["worst_sample"]) == (0.1, 10)
 

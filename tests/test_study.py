@@ -60,7 +60,9 @@ def test_each_model_on_each_test(file, tmp_path):
     rows = list(csv.DictReader((tmp_path / "out" / "study.csv").open()))
     assert len(rows) == 2 * len(entries)
     text = table_text(entries, "relative_l2")
-    assert text.splitlines()[0].split() == ["one", "two", "crystals"]
+    title, _, head, *_ = text.splitlines()
+    assert title == "relative L2 error of the velocity [%]"
+    assert head.split() == ["model", "one", "two", "crystals"]
 
 
 def test_the_command_goes_on_where_it_was_stopped(command, figures, file, tmp_path):

@@ -18,17 +18,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from .metrics import Metric, ScoreFigure
+
 __all__ = [
+    "DrawsFigures",
     "Evaluator",
     "IterationBudget",
     "Model",
     "Motion",
     "OnEpoch",
+    "PreparesReference",
     "Pretrained",
     "Sampler",
     "Solver",
@@ -144,7 +148,16 @@ class Model(Protocol):
 
 @runtime_checkable
 class Evaluator(Protocol):
-    """Compares a prediction with a reference."""
+    """Compares a prediction with a reference.
+
+    Attributes
+    ----------
+    metrics
+        Declaration of each score by its name, as an attribute of the class: tables, figures and
+        reports know of the score what stands there.
+    """
+
+    metrics: ClassVar[Mapping[str, Metric]]
 
     def evaluate(self, reference: xr.Dataset, prediction: xr.Dataset) -> xr.Dataset:
         """Score each sample.
@@ -157,10 +170,35 @@ class Evaluator(Protocol):
         Returns
         -------
         xarray.Dataset
-            Of kind ``"scores"``: metrics on ``(sample)`` or ``(sample, crystal)``, each with
-            ``long_name``, ``units`` and its definition in ``description``.
+            Dataset of kind ``"scores"``: metrics on ``(sample)`` or ``(sample, crystal)``, each
+            with its declaration as attributes; see `crystalsim.evaluation.scores.make_scores`.
         """
         ...
+
+
+@runtime_checkable
+class PreparesReference(Protocol):
+    """Evaluator that computes once, for all predictions, what depends on the reference alone."""
+
+    def prepare(self, reference: xr.Dataset) -> Any:
+        """Compute what `evaluate` needs of the reference, in a form that is the evaluator's own."""
+        ...
+
+    def evaluate(
+        self, reference: xr.Dataset, prediction: xr.Dataset, prepared: Any = None
+    ) -> xr.Dataset:
+        """Score each sample with what `prepare` returned, or None where nothing is prepared."""
+        ...
+
+
+@runtime_checkable
+class DrawsFigures(Protocol):
+    """Evaluator that offers figures of its scores, as an attribute of the class.
+
+    Runs, comparisons and reports draw them; `make_scores` writes what they show into the scores.
+    """
+
+    figures: ClassVar[Sequence[ScoreFigure]]
 
 
 @runtime_checkable

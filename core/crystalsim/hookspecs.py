@@ -121,7 +121,7 @@ def crystalsim_epoch_finished(run: Path, epoch: int, metrics: Mapping[str, float
 
 @hookspec
 def crystalsim_run_finished(run: Path, results: Mapping[str, Mapping[str, float]]) -> None:
-    """Hear that a run ended, with the mean scores of each model on the test split.
+    """Hear that a run ended, with the summaries of all scores of each model on the test split.
 
-    Example: ``tracker.log(results["unet"]["relative_l2"])``
+    Example: ``tracker.log(results["unet"]["some_error.mean"])``
     """

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..config.choice import Choice, evaluator_options
-from ..config.run import QUICK_EVALUATORS
+from ..config.run import DEFAULTS
 from ..errors import CrystalsimError, OptionError, StoreError
 from ..runtime.processes import default_workers
 from .common import choose, configured, output_option, tables
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from ..evaluation.comparison import Comparison
 
 
 class Compare(click.Command):
@@ -57,14 +59,23 @@ class Compare(click.Command):
     show_default=True,
     help="In each direction, where no CASES are given.",
 )
+@click.option(
+    "--evaluator",
+    "names",
+    multiple=True,
+    help="Evaluator plugin; may be repeated [those with a primary score].",
+)
 @configured
 @click.option("--workers", type=click.IntRange(min=1), help="Processes [all cores].")
-@output_option("Folder for solutions, table.csv and errors.png.", required=False)
+@output_option(
+    "Folder for solutions, table.csv, errors.png and the figures of the evaluators.", required=False
+)
 def command(
     files: tuple[Path, ...],
     solvers: tuple[str, ...],
     reference: Path | None,
     cells: int,
+    names: tuple[str, ...],
     config_file: Path | None,
     assignments: tuple[str, ...],
     workers: int | None,
@@ -91,9 +102,7 @@ def command(
         else:
             files, reference = _expand(files, reference)
             found = {_label(path, files): netcdf.open(path, "solutions") for path in files}
-    _report(
-        found, reference, evaluator_options(QUICK_EVALUATORS, given.get("evaluator", {})), output
-    )
+    _report(found, reference, _evaluators(names, given), output)
 
 
 def _choice(name: str, given: Mapping[str, Any]) -> Choice | CrystalsimError:
@@ -178,18 +187,23 @@ def _label(path: Path, files: Sequence[Path]) -> str:
     return f"{path.parts[-3]}: {path.stem}" if path.parent.name == "predictions" else str(path)
 
 
+def _evaluators(names: Sequence[str], given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Options of the evaluators: those named, or all that say how large errors are."""
+    from ..evaluation.declarations import primary_evaluators
+
+    chosen = names or primary_evaluators(DEFAULTS["evaluators"])
+    return evaluator_options(chosen, given.get("evaluator", {}))
+
+
 def _report(
     found: dict[str, xr.Dataset],
     reference: Path | None,
     evaluators: Mapping[str, Mapping[str, Any]],
     output: Path | None,
 ) -> None:
-    from ..evaluation.comparison import COLUMNS, compare
-    from ..evaluation.tables import save_table, table_text
-    from ..plotting import save_figure
-    from ..plotting.compare import plot_comparison
+    from ..evaluation.comparison import compare
+    from ..evaluation.tables import table_text
     from ..storage import netcdf
-    from ..storage.files import make_folder
 
     if reference is None and found:
         name = next(iter(found))
@@ -200,16 +214,30 @@ def _report(
         raise CrystalsimError("nothing to compare: expected two solvers or files, or --reference")
     result = compare(truth, found, evaluators)
     click.echo(f"reference: {name}, {truth.sizes['x']} x {truth.sizes['z']} cells")
-    click.echo(table_text(result.rows, COLUMNS, "solution"))
+    click.echo(table_text(result.rows, result.columns, "solution"))
     for note in result.notes:
         click.echo(note)
     if output:
-        make_folder(output)
-        save_table(result.rows, output / "table.csv", "solution")
-        click.echo(f"table: {output / 'table.csv'}")
-        try:
-            save_figure(plot_comparison(result.scores), output / "errors.png")
-        except CrystalsimError as error:
-            click.echo(f"no figure: {error}")
-        else:
-            click.echo(f"figure: {output / 'errors.png'}")
+        _write(result, output)
+
+
+def _write(result: Comparison, output: Path) -> None:
+    """Table and figures: the primary errors of all, and what the evaluators offer."""
+    from ..evaluation.tables import save_table
+    from ..plotting import plot_comparison, save_figure
+    from ..reports.figures import score_drawings, write_drawings
+    from ..storage.files import make_folder
+
+    make_folder(output)
+    save_table(result.rows, output / "table.csv", "solution")
+    click.echo(f"table: {output / 'table.csv'}")
+    drawings = score_drawings(result.scores)
+    for name in drawings:
+        (output / f"{name}.png").unlink(missing_ok=True)  # of an earlier comparison
+    try:
+        save_figure(plot_comparison(result.scores), output / "errors.png")
+        click.echo(f"figure: {output / 'errors.png'}")
+    except CrystalsimError as error:
+        click.echo(f"no figure: {error}")
+    for path in write_drawings(drawings, output):
+        click.echo(f"figure: {path}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,41 +46,44 @@ def command(
     """
     given = tables(config_file, assignments).get("evaluator", {})
     options = evaluator_options(evaluators or DEFAULTS["evaluators"], given)
+    results = _scores(reference, prediction, options, output)
+    from ..evaluation.tables import aligned, score_cells
+
+    for name, scores in results.items():
+        judged, context = score_cells(name, {"": scores})
+        for cells in (judged, [[f"{name}: inputs and context", *context[0][1:]], *context[1:]]):
+            if len(cells) > 1:
+                click.echo(aligned(cells) + "\n")
+        if len(judged) + len(context) == 2:
+            click.echo(f"{name}: no score has a mean over samples; see the file\n")
+    if output:
+        click.echo(f"scores of each sample: {output}")
+
+
+def _scores(
+    reference: Path, prediction: Path, options: Mapping[str, dict[str, Any]], output: Path | None
+) -> dict[str, xr.Dataset]:
+    """Scores by each evaluator, or of a measurement; kept in `output` if there is one."""
     from ..evaluation.measurements import is_measurement, read_measurement, score_measurement
-    from ..evaluation.scores import score, summarise
+    from ..evaluation.scores import Scoring
     from ..storage import netcdf
     from ..storage.provenance import fingerprint
 
-    found = netcdf.open(prediction, "solutions")
+    flow = netcdf.open(prediction, "solutions")
     make: dict[str, Callable[[], xr.Dataset | None]]
     if is_measurement(reference):
         truth = read_measurement(reference)
         options = {"measurement": {}}
-        make = {"measurement": lambda: score_measurement(truth, found)}
+        make = {"measurement": functools.partial(score_measurement, truth, flow)}
     else:
         truth = netcdf.open(reference, "solutions")
-        make = {
-            name: lambda name=name: score(truth, found, {name: options[name]}).get(name)  # type: ignore[misc]
-            for name in options
-        }
-    marks = {"reference": fingerprint(truth), "prediction": fingerprint(found)}
-    results = {
-        name: scores
-        for name, chosen in options.items()
-        if (scores := _kept_or_made(output, name, chosen, marks, make[name])) is not None
+        scoring = Scoring(truth, options)
+        make = {name: functools.partial(scoring.score, name, flow) for name in options}
+    marks = {"reference": fingerprint(truth), "prediction": fingerprint(flow)}
+    made = {
+        name: _kept_or_made(output, name, options[name], marks, each) for name, each in make.items()
     }
-    for name, scores in results.items():
-        heads = ("mean", "95 % interval", "p95", "worst", "in sample")
-        widths = (11, 24, 11, 11, 11)
-        title = "".join(f"{head:>{width}}" for head, width in zip(heads, widths, strict=True))
-        click.echo(f"{name:38}{title}")
-        for metric, values in summarise(scores).items():
-            low, high = values["mean_low"], values["mean_high"]
-            shown = f"{values['mean']:11.4g}{f'{low:.4g} .. {high:.4g}':>24}"
-            shown += f"{values['p95']:11.4g}{values['worst']:11.4g}{values['worst_sample']:11.0f}"
-            click.echo(f"  {metric:36}{shown}")
-    if output:
-        click.echo(f"scores of each sample: {output}")
+    return {name: scores for name, scores in made.items() if scores is not None}
 
 
 def _kept_or_made(

@@ -19,17 +19,24 @@ if TYPE_CHECKING:
     epilog="\b\nExamples:\n  crystalsim plot solutions.nc --sample 3 --output sample.png\n"
     "  crystalsim plot solutions.nc predictions.nc --sample 3 --output beside.pdf\n"
     "  crystalsim plot runs/ten/scores/strata-*.nc --output strata.png\n"
-    "  crystalsim plot scores/fields.nc --metric relative_l2_speed --output speed.png",
+    "  crystalsim plot scores/fields.nc --metric NAME --output by_count.png",
 )
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--sample", type=int, help="Number of the sample [the first one].")
-@click.option("--metric", default="relative_l2", show_default=True, help="Score over the count.")
+@click.option("--metric", help="Score to draw over the number of crystals.")
+@click.option("--figure", "name", help="Figure that the evaluator offers [the first one].")
 @output_option("Figure to write; its ending says in which format.")
-def command(paths: tuple[Path, ...], sample: int | None, metric: str, output: Path) -> None:
+def command(
+    paths: tuple[Path, ...],
+    sample: int | None,
+    metric: str | None,
+    name: str | None,
+    output: Path,
+) -> None:
     """Draw a sample of solutions, beside a prediction if a second file is given, or scores.
 
-    Files of scores, one for each model, are drawn as what they hold: strata, spectrum, interaction,
-    cost, or else the score --metric over the number of crystals.
+    Files of scores, one for each model, are drawn as their evaluator does, or with --metric as a
+    score over the number of crystals.
     """
     from .. import plotting
     from ..datasets.schema import VARIABLES
@@ -40,7 +47,7 @@ def command(paths: tuple[Path, ...], sample: int | None, metric: str, output: Pa
         figure = _solutions(paths, sample)
     else:
         scores = {path.stem: netcdf.open(path, "scores") for path in paths}
-        figure = _scores(scores, metric)
+        figure = _scores(scores, metric, name)
     plotting.save_figure(figure, output)
     click.echo(str(output))
 
@@ -72,16 +79,26 @@ def _solutions(paths: tuple[Path, ...], sample: int | None) -> Figure:
     )
 
 
-def _scores(scores: dict[str, xr.Dataset], metric: str) -> Figure:
+def _scores(scores: dict[str, xr.Dataset], metric: str | None, name: str | None) -> Figure:
+    """Figure of that name, or of the score over the count, or the first that can be drawn."""
     from .. import plotting
+    from ..errors import CrystalsimError, OptionError
+    from ..evaluation.declarations import draw_figure
+    from ..reports.figures import score_figures
 
-    kinds = {
-        "local_error": plotting.plot_strata,
-        "spectral_error": plotting.plot_spectrum,
-        "interaction_reference": plotting.plot_interaction,
-        "early_stopped_error": plotting.plot_cost,
-    }
-    for name, draw in kinds.items():
-        if all(name in dataset for dataset in scores.values()):
-            return draw(scores)
-    return plotting.plot_scores_by_count(scores, metric)
+    if metric:
+        return plotting.plot_scores_by_count(scores, metric)
+    offered = score_figures({label: {"": dataset} for label, dataset in scores.items()})
+    if name:
+        chosen = [each for each in offered if each[0].name == name]
+        if not chosen:
+            known = ", ".join(figure.name for figure, _ in offered) or "none"
+            raise OptionError(f"--figure {name}: the scores offer no such figure (known: {known})")
+        return draw_figure(*chosen[0])
+    for figure, datasets in offered:
+        try:
+            return draw_figure(figure, datasets)
+        except CrystalsimError as error:
+            click.echo(f"no figure {figure.name}: {error}", err=True)
+    first = str(next(iter(next(iter(scores.values())).data_vars)))
+    return plotting.plot_scores_by_count(scores, first)

@@ -25,15 +25,15 @@ def command(file: Path, workers: int | None, output: Path | None) -> None:
     where it was stopped. `crystalsim.workflows.study` describes the file.
     """
     from ..config.study import read_study
-    from ..evaluation.studies import METRICS, table_text
+    from ..evaluation.studies import shown_metrics, table_text
     from ..workflows.study import run_study
 
     study = read_study(file)
     folder = output or Path("runs") / file.stem
     entries = run_study(study, folder, workers=workers or default_workers())
-    click.echo(f"{study.title}: mean errors in %")
-    for metric in METRICS:
-        click.echo(f"\n{metric}\n{table_text(entries, metric)}")
+    click.echo(f"{study.title}: means")
+    for metric in shown_metrics(entries):
+        click.echo(f"\n{table_text(entries, metric)}")
     from ..plotting import save_figure
     from ..plotting.study import plot_study
     from ..reports.pages import make_study_report

@@ -4,7 +4,8 @@ An exploration is a TOML file::
 
     title = "A small U-Net"
     trials = 20                  # that are finished, over all processes; may be raised later
-    metric = "relative_l2"       # mean over the validation samples
+    metric = "some_error"        # a score: its mean over the validation samples is to be best;
+                                 # the first primary one of the evaluators where none is named
 
     [run]                        # as for `crystalsim run`
     model.plugin = "unet"
@@ -82,11 +83,14 @@ class Exploration(NamedTuple):
     trials
         Number to finish.
     metric
-        Name of a score, whose mean over the validation samples is to be best.
+        Name of a score, whose mean over the validation samples is to be best; empty for the
+        first primary one of the evaluators.
     run
         Tables that all trials share, as they stand in the file.
     search
         Span, or values to choose from, of each dotted option.
+    larger_is_better
+        Whether the best value of the metric is the largest, as its evaluator declares.
     """
 
     title: str
@@ -94,11 +98,7 @@ class Exploration(NamedTuple):
     metric: str
     run: dict[str, Any]
     search: dict[str, Span | tuple[Any, ...]]
-
-    @property
-    def larger_is_better(self) -> bool:
-        """Whether the best value of the metric is the largest."""
-        return self.metric == "r2" or self.metric.endswith("_rate")
+    larger_is_better: bool = False
 
     def config(self, parameters: Mapping[str, Any] | None = None) -> RunConfig:
         """Configuration of a trial, or of none.
@@ -169,10 +169,10 @@ def read_exploration(path: Path) -> Exploration:
     """
     table = read_toml(path)
     refuse_unknown(table, _SETTINGS, f"{path}: unknown setting")
-    trials, metric = table.get("trials", 20), table.get("metric", "relative_l2")
+    trials, metric = table.get("trials", 20), table.get("metric", "")
     if not isinstance(trials, int) or isinstance(trials, bool) or trials < 1:
         raise OptionError(f"{path}: trials = {trials!r}; expected a whole number from 1")
-    if not isinstance(metric, str) or not metric:
+    if not isinstance(metric, str):
         raise OptionError(f"{path}: metric = {metric!r}; expected the name of a score")
     for key in ("run", "search"):
         if not isinstance(table.get(key, {}), Mapping):

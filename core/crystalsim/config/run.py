@@ -31,9 +31,6 @@ DEFAULTS: dict[str, Any] = {
 }
 """The plugins that `run` uses when none is named: the only place in the core that names any."""
 
-QUICK_EVALUATORS: tuple[str, ...] = tuple(DEFAULTS["evaluators"][:2])
-"""Those that say how large errors are, for tables of many models; the others say why."""
-
 
 @dataclass(frozen=True)
 class SampleCounts:

@@ -316,7 +316,7 @@ def _score_violations(dataset: xr.Dataset) -> list[str]:
                 f"score '{name}' is on {array.dims}; expected (sample[, crystal]), or a second "
                 "dimension with a coordinate"
             )
-        for attribute in ("long_name", "units", "description"):
+        for attribute in ("long_name", "units", "description", "better"):
             if not array.attrs.get(attribute):
                 found.append(f"score '{name}' has no attribute '{attribute}'")
     return found

@@ -12,28 +12,27 @@ from numpy.typing import NDArray
 from ..datasets.schema import INPUTS, VARIABLES, sample_numbers
 from ..datasets.solutions import make_solutions
 from ..errors import CrystalsimError, SchemaError
+from ..metrics import Unit
 from ..scene.grid import Grid
-from .scores import score
-from .tables import Column, Row, row
+from .scores import Scoring
+from .tables import Row, TableColumn, columns, row
 
-COLUMNS = (
-    Column("cells x", "cells_x", 1, ".0f"),
-    Column("cells z", "cells_z", 1, ".0f"),
-    Column("rel. L2 %", "relative_l2.mean", 100, ".3g"),
-    Column("worst", "relative_l2.worst", 100, ".3g"),
-    Column("crystal vel. %", "crystal_velocity_error_scaled.mean", 100, ".3g"),
-    Column("worst", "crystal_velocity_error_scaled.worst", 100, ".3g"),
-    Column("s a sample", "prediction_time", 1, ".3g"),
+_CELLS = tuple(
+    TableColumn(f"cells {axis}", f"cells_{axis}", Unit("", 1.0), ".0f", f"cells in {axis}")
+    for axis in ("x", "z")
 )
+_TIME = TableColumn("s a sample", "prediction_time", Unit("s", 1.0), ".3g", "time, mean")
 
 
 class Comparison(NamedTuple):
-    """What a comparison found.
+    """Result of a comparison.
 
     Attributes
     ----------
     rows
         One for each contestant.
+    columns
+        Of the table of these rows.
     scores
         Scores of each contestant by evaluator.
     grid
@@ -43,6 +42,7 @@ class Comparison(NamedTuple):
     """
 
     rows: list[Row]
+    columns: list[TableColumn]
     scores: dict[str, dict[str, xr.Dataset]]
     grid: Grid
     notes: list[str]
@@ -97,13 +97,15 @@ def compare(
         lost = ", ".join(map(str, sample_numbers(reference.isel(sample=~good))[:10]))
         notes.append(f"left out for all, since not converged somewhere: samples {lost}")
     chosen = {name: coarsen(d.isel(sample=good), grid) for name, d in everything.items()}
+    scoring = Scoring(chosen["reference"], evaluators)
     scores, rows = {}, []
     for name, dataset in contestants.items():
-        scores[name] = score(chosen["reference"], chosen[name], evaluators)
-        found = row(name, dataset.isel(sample=good), scores[name], None)
-        found.values.update(cells_x=dataset.sizes["x"], cells_z=dataset.sizes["z"])
-        rows.append(found)
-    return Comparison(rows, scores, grid, notes)
+        scores[name] = scoring.score_all(chosen[name])
+        result = row(name, dataset.isel(sample=good), scores[name], None)
+        result.values.update(cells_x=dataset.sizes["x"], cells_z=dataset.sizes["z"])
+        rows.append(result)
+    shown = columns(dataset for each in scores.values() for dataset in each.values())
+    return Comparison(rows, [*_CELLS, *shown, _TIME], scores, grid, notes)
 
 
 def common_grid(datasets: Mapping[str, xr.Dataset]) -> Grid:

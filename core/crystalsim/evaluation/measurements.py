@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from scipy.interpolate import RegularGridInterpolator
 
 from ..errors import SchemaError, StoreError
+from ..metrics import PERCENT, Column, Metric
 from ..scene.grid import Grid
-from .scores import Metric, make_scores
+from .scores import make_scores
 
 Array = NDArray[np.float64]
 
@@ -46,26 +47,41 @@ NAMES = {
 }
 """Names that are understood, in the order in which they are looked for."""
 
-DEFINITIONS = {
-    "relative_l2": Metric(
-        "relative L2 error of the velocity", "1", "||v - v_m|| / ||v_m|| over the measured points"
+METRICS = {
+    "misfit": Metric(
+        "misfit of the velocity",
+        "1",
+        "||v - v_m|| / ||v_m|| over the measured points",
+        "low",
+        PERCENT,
+        Column("misfit", statistics=("mean", "worst")),
+        role="primary",
     ),
-    "relative_l2_best_scale": Metric(
-        "relative L2 error after scaling",
+    "misfit_best_scale": Metric(
+        "misfit of the velocity after scaling",
         "1",
         "the same with v times the factor that fits best: what is left if a density or viscosity "
         "is not known",
+        "low",
+        PERCENT,
     ),
-    "best_scale": Metric("factor that fits best", "1", "<v, v_m> / <v, v>"),
-    "rms_error": Metric("rms error of the velocity", "m s-1", "root of the mean of |v - v_m|**2"),
+    "best_scale": Metric("factor that fits best", "1", "<v, v_m> / <v, v>", "none"),
+    "rms_error": Metric(
+        "rms error of the velocity", "m s-1", "root of the mean of |v - v_m|**2", "low"
+    ),
     "reduced_chi_square": Metric(
         "reduced chi-square",
         "1",
         "mean of ((v - v_m) / uncertainty)**2 over both components; 1 where the flow is right "
         "within the uncertainty; missing where none is given",
+        "low",
     ),
     "points_used": Metric(
-        "share of points used", "1", "points inside the domain with a value over all points"
+        "share of points used",
+        "1",
+        "points inside the domain with a value over all points",
+        "none",
+        PERCENT,
     ),
 }
 
@@ -136,7 +152,7 @@ def score_measurement(measurement: xr.Dataset, solutions: xr.Dataset) -> xr.Data
     Returns
     -------
     xarray.Dataset
-        Of kind ``"scores"``, see `DEFINITIONS`.
+        Of kind ``"scores"``, see `METRICS`.
 
     Raises
     ------
@@ -154,15 +170,13 @@ def score_measurement(measurement: xr.Dataset, solutions: xr.Dataset) -> xr.Data
             "those of the flow?"
         )
     measured = measured[:, used]
-    values: dict[str, list[float]] = {name: [] for name in DEFINITIONS}
+    values: dict[str, list[float]] = {name: [] for name in METRICS}
     for i in range(solutions.sizes["sample"]):
         found = interpolate(solutions.isel(sample=i), grid, x[used], z[used])
         scale = float((found * measured).sum() / max((found**2).sum(), 1e-300))
         size = np.linalg.norm(measured)
-        values["relative_l2"].append(float(np.linalg.norm(found - measured) / size))
-        values["relative_l2_best_scale"].append(
-            float(np.linalg.norm(scale * found - measured) / size)
-        )
+        values["misfit"].append(float(np.linalg.norm(found - measured) / size))
+        values["misfit_best_scale"].append(float(np.linalg.norm(scale * found - measured) / size))
         values["best_scale"].append(scale)
         error = ((found - measured) ** 2).sum(axis=0)
         values["rms_error"].append(float(np.sqrt(error.mean())))
@@ -172,7 +186,7 @@ def score_measurement(measurement: xr.Dataset, solutions: xr.Dataset) -> xr.Data
         values["reduced_chi_square"].append(chi)
         values["points_used"].append(float(used.mean()))
     arrays = {name: np.array(each) for name, each in values.items()}
-    return make_scores(solutions, arrays, DEFINITIONS)
+    return make_scores(solutions, arrays, METRICS)
 
 
 def interpolate(solution: xr.Dataset, grid: Grid, x: Array, z: Array) -> Array:

@@ -2,30 +2,80 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-import numpy as np
+import xarray as xr
 
+from ..metrics import Metric
+from .declarations import with_role
+from .summaries import summarise
 from .tables import aligned
 
-METRICS = ("relative_l2", "crystal_velocity_error_scaled")
+STATISTICS = ("mean", "p95", "worst")
 
 
 class Entry(NamedTuple):
-    """Errors of one model on one test: mean, 95th percentile and worst of each of `METRICS`."""
+    """Errors of one model on one test.
+
+    Attributes
+    ----------
+    label
+        Name of the model.
+    test
+        Name of the test.
+    errors
+        Mean, 95th percentile and worst of each primary score [SI].
+    metrics
+        Declarations of these scores.
+    """
 
     label: str
     test: str
     errors: dict[str, tuple[float, float, float]]
+    metrics: dict[str, Metric]
 
 
-def table_text(entries: list[Entry], metric: str) -> str:
-    """Mean errors in percent, a row for each model and a column for each test."""
+def make_entry(label: str, test: str, scores: Iterable[xr.Dataset]) -> Entry:
+    """Summarise the primary scores of a model on a test."""
+    metrics, errors = {}, {}
+    for name, metric, dataset in with_role("primary", scores):
+        values = summarise(dataset[[name]]).get(name)
+        if values:
+            mean, tail, worst = (values[key] for key in STATISTICS)
+            metrics[name], errors[name] = metric, (mean, tail, worst)
+    return Entry(label, test, errors, metrics)
+
+
+def shown_metrics(entries: Sequence[Entry]) -> Mapping[str, Metric]:
+    """Declarations of all scores of a study, by name."""
+    return {name: metric for entry in entries for name, metric in entry.metrics.items()}
+
+
+def tests_and_labels(entries: Sequence[Entry]) -> tuple[list[str], list[str]]:
+    """Names of the tests and of the models, each once."""
     tests = list(dict.fromkeys(entry.test for entry in entries))
-    labels = list(dict.fromkeys(entry.label for entry in entries))
-    values = {(e.label, e.test): e.errors[metric][0] for e in entries if metric in e.errors}
-    rows = [["", *tests]]
-    for label in labels:
-        cells = (values.get((label, test), np.nan) for test in tests)
-        rows.append([label, *(f"{100 * value:.3g}" for value in cells)])
-    return "\n".join(aligned(rows))
+    return tests, list(dict.fromkeys(entry.label for entry in entries))
+
+
+def table_cells(entries: Sequence[Entry], metric: str, tails: bool = False) -> list[list[str]]:
+    """Mean errors in the unit that is shown, a row for each model and a column for each test.
+
+    With `tails`, the 95th percentile and the worst follow in brackets.
+    """
+    tests, labels = tests_and_labels(entries)
+    shown = shown_metrics(entries)[metric]
+    found = {(e.label, e.test): e.errors[metric] for e in entries if metric in e.errors}
+
+    def text(place: tuple[str, str]) -> str:
+        if place not in found:
+            return "-"
+        mean, tail, worst = (shown.text(value, ".3g") for value in found[place])
+        return f"{mean} ({tail}, {worst})" if tails else mean
+
+    return [["model", *tests], *([label, *(text((label, t)) for t in tests)] for label in labels)]
+
+
+def table_text(entries: Sequence[Entry], metric: str) -> str:
+    """Aligned table of `table_cells`, below what it shows."""
+    return f"{shown_metrics(entries)[metric].label}\n\n{aligned(table_cells(entries, metric))}"

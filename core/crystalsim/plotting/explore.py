@@ -14,50 +14,53 @@ from .style import MODELS, light_grid, logarithmic, styled
 
 if TYPE_CHECKING:
     from ..config.exploration import Outcome
+    from ..metrics import Metric
 
 
 @styled
-def plot_trials(outcomes: Sequence[Outcome], metric: str, *, larger: bool = False) -> Figure:
+def plot_trials(outcomes: Sequence[Outcome], metric: Metric) -> Figure:
     """Draw the value of each trial, and the best so far.
 
-    Trials that were ended early are at the last error of their training where that is the metric.
+    Trials that were ended early are at the last value of their training where that is the metric.
 
     Parameters
     ----------
     outcomes
         Of `crystalsim.workflows.exploration.search.explore`.
     metric
-        Name of the score.
-    larger
-        Whether the best is the largest.
+        Declaration of the score that is searched for.
 
     Raises
     ------
     SchemaError
         If no trial is complete.
     """
-    done = [(o.number, o.value) for o in outcomes if o.state == "complete" and o.value is not None]
-    cut = [(o.number, o.value) for o in outcomes if o.state == "pruned" and o.value is not None]
+    done, cut = (
+        [
+            (o.number, o.value / metric.unit.size)
+            for o in outcomes
+            if o.state == state and o.value is not None
+        ]
+        for state in ("complete", "pruned")
+    )
     if not done:
         raise SchemaError("exploration: expected at least one complete trial")
     figure = Figure(figsize=(6.2, 3.2), layout="constrained")
     axes = figure.subplots()
     numbers, values = np.array(done).T
-    best = (np.maximum if larger else np.minimum).accumulate(values)
+    best = (np.maximum if metric.better == "high" else np.minimum).accumulate(values)
     end = max(outcome.number for outcome in outcomes)
     axes.step(
         [*numbers, end], [*best, best[-1]], where="post", color=MODELS[1], lw=1.4, label="best"
     )
     axes.plot(numbers, values, "o", color=MODELS[0], ms=5, label="complete")
-    if metric != "relative_l2":  # what the training's error is; no other score compares to it
-        cut = []
     if cut:
         axes.plot(*np.array(cut).T, "x", color="0.55", ms=5, label="ended early")
     every = [value for _, value in [*done, *cut]]
     if min(every) > 0 and max(every) > 2 * min(every):
         logarithmic(axes)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(xlabel="trial", ylabel=f"{metric.replace('_', ' ').replace(' l2', ' L2')}, validation")
+    axes.set(xlabel="trial", ylabel=f"{metric.label},\nvalidation samples")
     light_grid(axes)
     figure.legend(loc="outside upper center", ncols=3)
     return figure

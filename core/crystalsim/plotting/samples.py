@@ -16,6 +16,7 @@ from scipy.ndimage import binary_dilation
 from ..datasets.schema import sample_numbers
 from ..errors import SchemaError
 from ..evaluation.scores import check_comparable
+from ..metrics import Metric, Unit
 from ..scene.grid import Grid
 from ..stokes.crystal_motion import crystal_motion
 from .fields import Flow, draw_crystals, draw_extrema, draw_field, draw_outlines, draw_stream_lines
@@ -24,7 +25,6 @@ from .style import (
     ERROR,
     MODELS,
     SEQUENTIAL,
-    Unit,
     largest,
     length_unit,
     light_grid,
@@ -120,7 +120,7 @@ def plot_gallery(
     reference, prediction
         Datasets of kind ``"solutions"`` with the same samples on the same grid.
     error
-        A score on (sample), such as ``scores["relative_l2"]``.
+        A score on (sample), such as `crystalsim.evaluation.declarations.primary_errors` gives.
     name, reference_name
         Headings of the columns.
 
@@ -136,6 +136,7 @@ def plot_gallery(
             f"error '{error.name}' on {error.dims} of size {error.size}: expected values on "
             f"(sample) of size {reference.sizes['sample']}, some of them finite"
         )
+    metric = Metric.from_attributes(error.attrs)
     figure = _make_figure(9.9, 3, Grid.from_dataset(reference))
     grid = figure.subplots(3, 4, sharex=True, sharey=True)
     chosen = {"best": order[0], "median": order[(len(order) - 1) // 2], "worst": order[-1]}
@@ -144,7 +145,8 @@ def plot_gallery(
         _gallery_row(figure, row, true, guess)
         length = length_unit(true.grid.width).label
         number = sample_numbers(reference)[sample]
-        row[0].set_ylabel(f"{rank}: {float(error[sample]):.2g}\n(sample {number})\n\nz [{length}]")
+        shown = f"{metric.text(float(error[sample]), '.2g')} {metric.unit.label}".strip()
+        row[0].set_ylabel(f"{rank}: {shown}\n(sample {number})\n\nz [{length}]")
     for axes, title in zip(
         grid[0],
         ("crystals and stream lines", reference_name, name, "error [% of largest speed]"),
@@ -153,7 +155,7 @@ def plot_gallery(
         axes.set_title(title)
     for axes in grid[-1]:
         axes.set_xlabel(f"x [{length}]")
-    figure.suptitle(f"Speed; rows by {error.attrs.get('long_name', error.name)}")
+    figure.suptitle(f"Speed; rows by {metric.long_name}")
     return figure
 
 

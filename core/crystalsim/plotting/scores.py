@@ -12,7 +12,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from ..errors import SchemaError
-from .style import MARKERS, MODELS, light_grid, logarithmic, styled
+from ..evaluation.declarations import declared, primary_errors
+from .style import curve_style, light_grid, logarithmic, styled
 
 Array = NDArray[np.float64]
 
@@ -20,7 +21,7 @@ _BAND = (5, 95)
 """Percentiles between which the band lies."""
 
 
-def by_error(scores: Mapping[str, xr.Dataset], metric: str = "relative_l2") -> list[int] | None:
+def by_error(scores: Mapping[str, xr.Dataset], metric: str = "") -> list[int] | None:
     """Order samples by an error, the smallest first.
 
     Parameters
@@ -28,7 +29,7 @@ def by_error(scores: Mapping[str, xr.Dataset], metric: str = "relative_l2") -> l
     scores
         Scores datasets of one model, by evaluator.
     metric
-        A score on (sample).
+        Name of a score on (sample); the first primary one where it is empty.
 
     Returns
     -------
@@ -36,12 +37,14 @@ def by_error(scores: Mapping[str, xr.Dataset], metric: str = "relative_l2") -> l
         Positions of the samples whose error is finite; None if no dataset has the metric, or all
         are NaN.
     """
-    for dataset in scores.values():
-        if metric in dataset:
-            values = dataset[metric].values
-            order = np.argsort(values, kind="stable")
-            return [int(i) for i in order if np.isfinite(values[i])] or None
-    return None
+    if metric:
+        error = next((d[metric] for d in scores.values() if metric in d), None)
+    else:
+        error = primary_errors(scores.values())
+    if error is None:
+        return None
+    order = np.argsort(error.values, kind="stable")
+    return [int(i) for i in order if np.isfinite(error.values[i])] or None
 
 
 @styled
@@ -80,10 +83,9 @@ def plot_scores_by_count(scores: Mapping[str, xr.Dataset], metric: str) -> Figur
         # A value of zero, of a sample that is exact, has no place on a logarithmic axis.
         axes.set_ylim(0.7 * positive.min(), 1.4 * values.max())
         logarithmic(axes)
-    first = next(iter(scores.values()))[metric]
-    units, label = first.attrs.get("units", "1"), first.attrs.get("long_name", metric)
+    first = next(iter(scores.values()))
     axes.set_xlim(counts[0] - 0.6, counts[-1] + 0.6)
-    axes.set(xlabel="number of crystals", ylabel=label if units == "1" else f"{label} [{units}]")
+    axes.set(xlabel="number of crystals", ylabel=declared(first)[metric].label)
     if counts.size <= 12:
         axes.set_xticks(counts)
     else:
@@ -92,7 +94,7 @@ def plot_scores_by_count(scores: Mapping[str, xr.Dataset], metric: str) -> Figur
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
     figure.supxlabel(
         "lines: means; bands: 5th to 95th percentile; points: "
-        + ("crystals" if "crystal" in first.dims else "samples"),
+        + ("crystals" if "crystal" in first[metric].dims else "samples"),
         fontsize=7.5,
         color="0.4",
     )
@@ -107,14 +109,16 @@ def _by_count(dataset: xr.Dataset, name: str, metric: str) -> tuple[Array, Array
     count, value = xr.broadcast(dataset["crystal_count"], dataset[metric])
     value = value.transpose(*count.dims)
     finite = np.isfinite(value.values)
-    return count.values[finite].astype(float), value.values[finite].astype(float)
+    shown = value.values[finite].astype(float) / declared(dataset)[metric].unit.size
+    return count.values[finite].astype(float), shown
 
 
 def _model(
     axes: Axes, count: Array, value: Array, shift: float, width: float, name: str, k: int
 ) -> None:
     """Points, band and means of one model."""
-    colour, marker = MODELS[k % len(MODELS)], MARKERS[k % len(MARKERS)]
+    style = curve_style(k)
+    colour = style["color"]
     # Points are spread evenly within their column: the same figure whenever it is drawn.
     spread = np.zeros_like(value)
     for c in np.unique(count):
@@ -136,14 +140,4 @@ def _model(
     if groups.size == 1:  # a band needs a width
         edges, low, high = edges + 0.4 * width * np.array([-1, 1]), low.repeat(2), high.repeat(2)
     axes.fill_between(edges, low, high, color=colour, alpha=0.15, linewidth=0)
-    axes.plot(
-        groups + shift,
-        mean,
-        color=colour,
-        marker=marker,
-        markersize=5.5,
-        markeredgecolor="white",
-        markeredgewidth=0.8,
-        linewidth=1.4,
-        label=name,
-    )
+    axes.plot(groups + shift, mean, label=name, **style)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
-from .style import MARKERS, MODELS, light_grid, logarithmic, styled
+from ..evaluation.studies import shown_metrics, tests_and_labels
+from ..metrics import Unit
+from .style import curve_style, light_grid, logarithmic, styled
 
 if TYPE_CHECKING:
     from ..evaluation.studies import Entry
-
-_LABELS = {
-    "relative_l2": "relative L2 error of the velocity [%]",
-    "crystal_velocity_error_scaled": "error of a crystal's velocity\nover the largest speed [%]",
-}
 
 
 @styled
@@ -28,31 +28,41 @@ def plot_study(entries: Sequence[Entry]) -> Figure:
     entries
         Of `crystalsim.workflows.study.run_study`.
     """
-    tests = list(dict.fromkeys(entry.test for entry in entries))
-    labels = list(dict.fromkeys(entry.label for entry in entries))
-    figure = Figure(figsize=(min(3.0 + 1.2 * len(tests), 12.0), 6.2), layout="constrained")
-    panels = figure.subplots(len(_LABELS), 1, sharex=True)
-    for axes, (metric, title) in zip(panels, _LABELS.items(), strict=True):
+    tests, labels = tests_and_labels(entries)
+    metrics = shown_metrics(entries)
+    size = min(3.0 + 1.2 * len(tests), 12.0), 0.8 + 2.7 * len(metrics)
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(len(metrics), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, (name, metric) in zip(panels, metrics.items(), strict=True):
         for k, label in enumerate(labels):
-            found = {e.test: e.errors[metric] for e in entries if e.label == label}
-            at = np.array([i for i, test in enumerate(tests) if test in found])
-            mean, tail, _ = 100 * np.array([found[tests[i]] for i in at]).T
-            mean = np.where(mean > 0, mean, np.nan)  # an exact model has no place on the axis
+            found = {e.test: e.errors[name] for e in entries if e.label == label}
+            at = [i for i, test in enumerate(tests) if test in found]
             shift = 0.12 * (k - 0.5 * (len(labels) - 1))
-            axes.errorbar(
-                at + shift,
-                mean,
-                yerr=[np.zeros_like(mean), np.fmax(tail - mean, 0.0)],
-                color=MODELS[k % len(MODELS)],
-                marker=MARKERS[k % len(MARKERS)],
-                linewidth=1.0,
-                elinewidth=0.8,
-                label=label,
-            )
+            _errors(axes, np.array(at), [found[tests[i]] for i in at], metric.unit, shift, k)
         logarithmic(axes)
-        axes.set_ylabel(title)
+        axes.set_ylabel("\n".join(textwrap.wrap(metric.label, 36)))
         light_grid(axes)
     panels[-1].set_xticks(range(len(tests)), tests, rotation=20, ha="right")
-    handles, names = panels[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside upper center", ncols=min(len(names), 4))
+    panels[-1].set_xlabel("test")
+    figure.legend(
+        panels[0].containers, labels, loc="outside upper center", ncols=min(len(labels), 4)
+    )
+    figure.supxlabel("symbols: means; bars: to the 95th percentile", fontsize=7.5, color="0.4")
     return figure
+
+
+def _errors(
+    axes: Axes,
+    at: NDArray[np.intp],
+    errors: Sequence[tuple[float, float, float]],
+    unit: Unit,
+    shift: float,
+    k: int,
+) -> None:
+    """Means of one model, with bars upwards."""
+    mean, tail, _ = np.array(errors).T / unit.size
+    mean = np.where(mean > 0, mean, np.nan)  # an exact model has no place on the axis
+    bars = [np.zeros_like(mean), np.fmax(tail - mean, 0.0)]
+    axes.errorbar(
+        at + shift, mean, yerr=bars, **{**curve_style(k), "elinewidth": 0.8, "linewidth": 1}
+    )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, ParamSpec
+from typing import Any, Literal, ParamSpec
 
 import matplotlib
 import numpy as np
@@ -16,6 +16,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import ArrayLike
 
 from ..errors import StoreError
+from ..metrics import Unit
 from ..storage.files import written_aside
 
 P = ParamSpec("P")
@@ -56,13 +57,6 @@ _SETTINGS: Any = {
 }
 
 _SECONDS_PER_YEAR = 365.25 * 86400
-
-
-class Unit(NamedTuple):
-    """A unit to show values in: `label`, and the SI value of one of it."""
-
-    label: str
-    size: float
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
@@ -125,6 +119,26 @@ def logarithmic(axes: Axes, which: Literal["x", "y"] = "y") -> None:
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
+
+
+def curve_style(k: int) -> dict[str, Any]:
+    """Colour, marker and width of the line of contestant number `k`."""
+    return {
+        "color": MODELS[k % len(MODELS)],
+        "marker": MARKERS[k % len(MARKERS)],
+        "markersize": 5.5,
+        "markeredgecolor": "white",
+        "markeredgewidth": 0.8,
+        "linewidth": 1.4,
+    }
+
+
+def legend_above(figure: Figure, names: Iterable[str]) -> None:
+    """Draw one legend of contestants for all panels, above them."""
+    handles = [
+        figure.axes[0].plot([], [], label=name, **curve_style(k))[0] for k, name in enumerate(names)
+    ]
+    figure.legend(handles=handles, loc="outside upper left", ncols=min(5, len(handles)))
 
 
 def save_figure(figure: Figure, path: str | Path, *, resolution: int = 200) -> None:

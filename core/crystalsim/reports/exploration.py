@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config.exploration import Exploration, Outcome, Span, best_outcome, label
+from ..evaluation.declarations import find_metric
+from ..evaluation.tables import csv_text
+from ..metrics import Metric
 from ..options import to_toml
 from ..storage.files import write_text
-from .html import figure, folded, page, paragraph, preformatted, section, table
+from .html import Block, page, picture
 
 if TYPE_CHECKING:
     import optuna
@@ -27,8 +28,9 @@ def outcomes(exploration: Exploration, study: optuna.Study) -> list[Outcome]:
         error = str(trial.user_attrs.get("error", ""))
         state = _STATES.get(trial.state.name, "failed" if error else "interrupted")
         value = trial.value if state == "complete" else None
-        if state == "pruned" and trial.intermediate_values:
-            value = abs(trial.intermediate_values[max(trial.intermediate_values)])
+        comparable = trial.user_attrs.get("comparable", False)
+        if state == "pruned" and comparable and trial.intermediate_values:
+            value = trial.intermediate_values[max(trial.intermediate_values)]
         seconds = trial.duration.total_seconds() if trial.duration else None
         parameters = {
             key: _value(exploration, key, trial.params[key])
@@ -77,9 +79,9 @@ def write_tables(exploration: Exploration, study: optuna.Study, folder: Path) ->
         ]
         for outcome in found
     ]
-    write_text(folder / "trials.csv", _as_csv([columns, *rows]))
+    write_text(folder / "trials.csv", csv_text([columns, *rows]))
     shares = importance(exploration, study)
-    write_text(folder / "importance.csv", _as_csv([["option", "importance"], *shares.items()]))
+    write_text(folder / "importance.csv", csv_text([["option", "importance"], *shares.items()]))
     if best := best_outcome(exploration, found):
         write_text(folder / "best.toml", _best_text(exploration, best))
     return found
@@ -90,24 +92,30 @@ def write_figures(exploration: Exploration, study: optuna.Study, folder: Path) -
     from ..plotting import save_figure
     from ..plotting.explore import plot_importance, plot_trials
 
-    found, shares = outcomes(exploration, study), importance(exploration, study)
-    best = best_outcome(exploration, found)
-    figures = []
+    tried, shares = outcomes(exploration, study), importance(exploration, study)
+    best, metric = best_outcome(exploration, tried), searched_metric(exploration)
+    pictures = []
     if best:
-        figures.append((folder / "history.png", "Trials, and the best so far"))
-        drawn = plot_trials(found, exploration.metric, larger=exploration.larger_is_better)
-        save_figure(drawn, figures[-1][0])
+        save_figure(plot_trials(tried, metric), folder / "history.png")
+        pictures.append(picture(folder / "history.png", "Trials, and the best so far."))
     if shares:
-        figures.append((folder / "importance.png", "Share of each option in how good trials are"))
-        save_figure(plot_importance(shares), figures[-1][0])
-    body = [
-        section("Best", _best(exploration, best)) if best else paragraph("No trial is complete."),
-        *(figure(path, caption) for path, caption in figures),
-        section("Trials", _trials(exploration, found)),
-        folded("Exploration", preformatted(to_toml(exploration.as_dict()))),
+        save_figure(plot_importance(shares), folder / "importance.png")
+        caption = "Share of each option in how good trials are."
+        pictures.append(picture(folder / "importance.png", caption))
+    plain = to_toml(exploration.as_dict())
+    blocks = [
+        *(_best(exploration, best) if best else [Block("Best", "No trial is complete.")]),
+        Block("", pictures=pictures),
+        Block("Trials", cells=_trials(exploration, metric, tried)),
+        Block("Exploration", plain=plain, folded=True),
     ]
-    heading = f"mean {exploration.metric} over the validation samples; the test samples are unseen"
-    write_text(folder / "report.html", page(f"crystalsim: {exploration.title}", heading, body))
+    heading = f"{metric.long_name}: mean over the validation samples; the test samples are unseen"
+    write_text(folder / "report.html", page(f"crystalsim: {exploration.title}", heading, blocks))
+
+
+def searched_metric(exploration: Exploration) -> Metric:
+    """Declaration of the score that an exploration searches for."""
+    return find_metric(exploration.metric, exploration.config().evaluators)[2]
 
 
 def _best_text(exploration: Exploration, best: Outcome) -> str:
@@ -118,30 +126,30 @@ def _best_text(exploration: Exploration, best: Outcome) -> str:
     return heading + to_toml(exploration.config(best.parameters).as_dict())
 
 
-def _best(exploration: Exploration, best: Outcome) -> str:
-    rows = [[key, _shown(value)] for key, value in best.parameters.items()]
+def _best(exploration: Exploration, best: Outcome) -> list[Block]:
+    cells = [["option", "value"], *([key, _shown(v)] for key, v in best.parameters.items())]
     text = f"Trial {best.number}: {exploration.metric} = {best.value:.4g}"
-    whole = folded("Best configuration", preformatted(_best_text(exploration, best)))
-    return paragraph(text) + table(["option", "value"], rows) + whole
+    whole = _best_text(exploration, best)
+    return [Block("Best", text, cells), Block("Best configuration", plain=whole, folded=True)]
 
 
-def _trials(exploration: Exploration, found: Sequence[Outcome]) -> str:
+def _trials(exploration: Exploration, metric: Metric, tried: Sequence[Outcome]) -> list[list[str]]:
     keys = list(exploration.search)
-    rows = [
-        [
-            str(outcome.number),
-            outcome.state,
-            f"{outcome.value:.4g}"
-            if outcome.state == "complete" and outcome.value is not None
-            else "",
-            "" if outcome.seconds is None else f"{outcome.seconds:.1f}",
-            str(outcome.epochs),
-            *(_shown(outcome.parameters.get(key, "")) for key in keys),
-            outcome.error,
-        ]
-        for outcome in found
-    ]
-    return table(["trial", "state", exploration.metric, "seconds", "epochs", *keys, "error"], rows)
+    cells = [["trial", "state", metric.label, "seconds", "epochs", *keys, "error"]]
+    for outcome in tried:
+        value = outcome.value if outcome.state == "complete" else None
+        cells.append(
+            [
+                str(outcome.number),
+                outcome.state,
+                "" if value is None else metric.text(value),
+                "" if outcome.seconds is None else f"{outcome.seconds:.1f}",
+                str(outcome.epochs),
+                *(_shown(outcome.parameters.get(key, "")) for key in keys),
+                outcome.error,
+            ]
+        )
+    return cells
 
 
 def _shown(value: Any) -> str:
@@ -154,9 +162,3 @@ def _value(exploration: Exploration, key: str, held: Any) -> Any:
     if isinstance(dimension, Span):
         return held
     return {label(value): value for value in dimension}[held]
-
-
-def _as_csv(rows: Iterable[Sequence[Any]]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows(rows)
-    return buffer.getvalue()

@@ -11,11 +11,13 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from tabulate import tabulate
 
 from ..datasets.cases import iterate_cases
 from ..datasets.schema import sample_numbers
 from ..errors import OptionError
-from ..evaluation.scores import summarise
+from ..evaluation.declarations import declared
+from ..evaluation.summaries import summarise
 from ..scene.grid import Grid
 from ..stokes.crystal_motion import crystal_motion
 from ..stokes.operators import at_centres
@@ -88,17 +90,21 @@ def write_latex(scores: Mapping[str, xr.Dataset], path: Path) -> None:
     scores
         Datasets of kind ``"scores"`` by name.
     path
-        Of the file.
+        File to write.
     """
     if not scores:
         raise OptionError("no scores to write")
-    lines = [r"\begin{tabular}{llrrr}", r"\toprule", r" & score & mean & p95 & worst \\"]
+    rows = []
     for name, dataset in scores.items():
-        lines.append(r"\midrule")
-        for metric, values in summarise(dataset).items():
-            numbers = " & ".join(f"{values[key]:.4g}" for key in ("mean", "p95", "worst"))
-            lines.append(rf"{_escape(name)} & {_escape(metric)} & {numbers} \\")
-    write_text(path, "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""]))
+        metrics = declared(dataset)
+        for key, values in summarise(dataset).items():
+            if metrics[key].better != "none":
+                numbers = (metrics[key].text(values[s]) for s in ("mean", "p95", "worst"))
+                rows.append([name, key, metrics[key].unit.label, *numbers])
+    heads = ["", "score", "unit", "mean", "p95", "worst"]
+    aligns = ["left"] * 3 + ["right"] * 3
+    table = tabulate(rows, heads, "latex_booktabs", disable_numparse=True, colalign=aligns)
+    write_text(path, table + "\n")
 
 
 def _rectilinear(grid: Grid, fields: Mapping[str, NDArray[np.float64]]) -> str:
@@ -125,7 +131,3 @@ def _array(name: str, values: NDArray[np.float64], digits: int) -> str:
         f'        <DataArray type="Float64" Name={quoteattr(name)} '
         f'NumberOfComponents="{components}" format="ascii">{text}</DataArray>\n'
     )
-
-
-def _escape(text: str) -> str:
-    return text.replace("\\", r"\textbackslash{}").replace("_", r"\_").replace("&", r"\&")

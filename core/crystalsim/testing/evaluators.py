@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ..contracts import Evaluator
+from ..contracts import DrawsFigures, Evaluator, PreparesReference
 from ..datasets.schema import validate
 from ..errors import SchemaError
+from ..evaluation.declarations import declared, declared_figures, draw_figure, drawing
 from .base import PluginContract, assert_survives_a_file, drawn_cases
 from .examples import example_cases, example_solutions
 
@@ -64,6 +65,44 @@ class EvaluatorContract(PluginContract):
             for name, score in scores.data_vars.items():
                 assert np.isfinite(score.values).any() or name in self.sometimes, name
             assert_survives_a_file(scores, tmp_path / "scores.nc")
+
+    def test_scores_are_as_they_are_declared(self) -> None:
+        """Each score has its declaration as attributes, and what stands beside it is there."""
+        evaluator = self.make()
+        scores = evaluator.evaluate(example_solutions(), self.fast())
+        assert declared(scores) == {name: evaluator.metrics[str(name)] for name in scores.data_vars}
+        for metric in declared(scores).values():
+            assert not metric.beside or metric.beside in scores
+
+    def test_figures_are_drawn(self) -> None:
+        """Figures that are offered are written into the scores, and can be drawn.
+
+        One that needs more than the example samples says so with a `SchemaError`.
+        """
+        evaluator = self.make()
+        offered = list(evaluator.figures) if isinstance(evaluator, DrawsFigures) else []
+        scores = evaluator.evaluate(example_solutions(), self.fast())
+        assert declared_figures(scores) == offered
+        for figure in offered:
+            assert figure.metric in evaluator.metrics
+            assert figure.caption.endswith(".")
+            assert callable(drawing(figure))
+            try:
+                drawn = draw_figure(figure, {"one": scores, "another": scores})
+            except SchemaError:
+                continue
+            assert drawn.axes, figure.name
+
+    def test_a_prepared_reference_gives_the_same_scores(self) -> None:
+        """Where the evaluator has `prepare`: its result serves every prediction."""
+        evaluator, reference = self.make(), example_solutions()
+        if not isinstance(evaluator, PreparesReference):
+            return
+        prepared = evaluator.prepare(reference)
+        evaluator.evaluate(reference, reference, prepared)
+        with_it = evaluator.evaluate(reference, self.fast(), prepared)
+        without = evaluator.evaluate(reference, self.fast())
+        xr.testing.assert_equal(with_it.drop_vars(self.measured), without.drop_vars(self.measured))
 
     def test_a_perfect_prediction_has_perfect_scores(self) -> None:
         """Every finite value is as `perfect` says."""

@@ -7,23 +7,31 @@ only what is missing.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
 from ..config.choice import Choice
 from ..config.run import RunConfig
-from ..errors import SchemaError, StoreError
-from ..evaluation.scores import score
-from ..evaluation.tables import Row, prototype_row, reference_row, row, save_table, table_text
+from ..errors import StoreError
+from ..evaluation.scores import Scoring
+from ..evaluation.tables import (
+    COSTS,
+    Row,
+    columns,
+    quoted_rows,
+    reference_row,
+    row,
+    save_table,
+    table_text,
+)
 from ..execution.schedule import Schedule
 from ..execution.shards import predict_cases, solve_cases
 from ..options import to_toml
 from ..registry import registry
+from ..reports.figures import history_drawings, sample_drawings, score_drawings, write_drawings
 from ..runtime.log import log_file, logger
 from ..storage import netcdf
 from ..storage.claims import differences
@@ -32,9 +40,6 @@ from ..storage.models import read_model
 from ..storage.provenance import provenance
 from ..storage.run_folder import SPLITS, RunFolder
 from .training import train_model, usable
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 def draw_cases(sampler: Choice, count: int | None, seed: int) -> xr.Dataset:
@@ -95,11 +100,12 @@ def run(config: RunConfig, folder: Path, *, workers: int = 1) -> str:
             )
         history = netcdf.read_file(place.history)
         test = usable(netcdf.open(place.solutions("test")))
-        results = {
-            name: _results(config, place, name, source, test)
-            for name, source in _contestants(config, place).items()
-        }
-        return _report(config, place, test, history, results)
+        scoring = Scoring(test, config.evaluator)
+        predictions, scores = {}, {}
+        for name, source in _contestants(config, place).items():
+            predictions[name] = _prediction(place.prediction(name), source, test)
+            scores[name] = _scores(place, name, predictions[name], scoring)
+        return _report(config, place, test, history, predictions, scores)
 
 
 def _claim(config: RunConfig, place: RunFolder) -> None:
@@ -141,27 +147,29 @@ def _contestants(config: RunConfig, place: RunFolder) -> dict[str, str]:
     return named | {name: name for name in config.baselines if name not in named}
 
 
-def _results(
-    config: RunConfig, place: RunFolder, name: str, source: str, test: xr.Dataset
-) -> tuple[xr.Dataset, dict[str, xr.Dataset]]:
-    """Prediction and scores of one model on the test split."""
-    path = place.prediction(name)
+def _prediction(path: Path, source: str, test: xr.Dataset) -> xr.Dataset:
+    """Prediction of the test split by one model."""
     if not path.is_file():
         model, choice = read_model(source)
         predict_cases(test, model, path, choice=choice, compress=True)
-    prediction = netcdf.open(path)
-    scores = {}
-    for evaluator in config.evaluators:
-        file = place.scores(evaluator, name)
-        if not file.is_file():
-            options = {evaluator: config.evaluator.get(evaluator, {})}
-            found = score(test, prediction, options)
-            if evaluator not in found:
+    return netcdf.open(path)
+
+
+def _scores(
+    place: RunFolder, name: str, prediction: xr.Dataset, scoring: Scoring
+) -> dict[str, xr.Dataset]:
+    """Scores of one model by each evaluator that can judge the data."""
+    found = {}
+    for evaluator in scoring.options:
+        path = place.scores(evaluator, name)
+        if not path.is_file():
+            made = scoring.score(evaluator, prediction)
+            if made is None:
                 continue
-            netcdf.save(found[evaluator], file)
-        scores[evaluator] = netcdf.read_file(file)
-        _announce(place, f"scores/{evaluator}-{path.stem}", scores[evaluator])
-    return prediction, scores
+            netcdf.save(made, path)
+        found[evaluator] = netcdf.read_file(path)
+        _announce(place, f"scores/{path.stem}", found[evaluator])
+    return found
 
 
 def _report(
@@ -169,85 +177,30 @@ def _report(
     place: RunFolder,
     test: xr.Dataset,
     history: xr.Dataset,
-    results: dict[str, tuple[xr.Dataset, dict[str, xr.Dataset]]],
+    predictions: Mapping[str, xr.Dataset],
+    scores: Mapping[str, Mapping[str, xr.Dataset]],
 ) -> str:
     """Table and figures."""
-    trained = next(iter(results))
+    trained = next(iter(predictions))
     rows: list[Row] = [
-        row(name, prediction, scores, history if name == trained else None)
-        for name, (prediction, scores) in results.items()
+        row(name, prediction, scores[name], history if name == trained else None)
+        for name, prediction in predictions.items()
     ]
-    quoted = [reference_row(config.solver.name, test), prototype_row()]
-    save_table([*rows, *quoted], place.table)
-    text = table_text([*rows, *quoted])
+    every = [dataset for each in scores.values() for dataset in each.values()]
+    table = [*rows, reference_row(config.solver.name, test), *quoted_rows(every)]
+    save_table(table, place.table)
     heading = (
         f"{test.sizes['sample']} test samples, none seen in training; means, and 95th percentile "
         "(p95) and worst over samples or crystals"
     )
-    text = f"{heading}\n\n{text}"
-    _draw(place.figures, test, history, results)
+    text = f"{heading}\n\n{table_text(table, [*columns(every), *COSTS])}"
+    drawings = {
+        **sample_drawings(test, predictions[trained], scores[trained], trained),
+        **score_drawings(scores),
+        **history_drawings(history),
+    }
+    write_drawings(drawings, place.figures)
     means = {r.name: r.values for r in rows}
     registry().broadcast("crystalsim_run_finished", run=place.path, results=means)
     write_text(place.summary, text + "\n")
     return text
-
-
-def _draw(
-    folder: Path,
-    test: xr.Dataset,
-    history: xr.Dataset,
-    results: dict[str, tuple[xr.Dataset, dict[str, xr.Dataset]]],
-) -> None:
-    """Draw the figures that are not there yet."""
-    from .. import plotting
-
-    name, (prediction, scores) = next(iter(results.items()))
-    drawings: dict[str, Callable[[], Figure]] = {}
-    order = plotting.by_error(scores)
-    if order is not None:
-        for label, sample in (("median", order[len(order) // 2]), ("worst", order[-1])):
-            drawings[f"sample_{label}"] = functools.partial(
-                plotting.plot_sample, test, prediction, sample, name=name
-            )
-        error = next(
-            dataset["relative_l2"] for dataset in scores.values() if "relative_l2" in dataset
-        )
-        drawings["gallery"] = functools.partial(
-            plotting.plot_gallery, test, prediction, error, name=name
-        )
-    for metric in ("relative_l2", "crystal_velocity_error"):
-        if found := _having(metric, results):
-            drawings[f"{metric}_by_count"] = functools.partial(
-                plotting.plot_scores_by_count, found, metric
-            )
-    behind: dict[str, tuple[str, Callable[[dict[str, xr.Dataset]], Figure]]] = {
-        "cost": ("early_stopped_error", plotting.plot_cost),
-        "strata": ("local_error", plotting.plot_strata),
-        "spectrum": ("spectral_error", plotting.plot_spectrum),
-        "interaction": ("interaction_reference", plotting.plot_interaction),
-    }
-    for label, (metric, draw_scores) in behind.items():
-        if found := _having(metric, results):
-            drawings[label] = functools.partial(draw_scores, found)
-    if history.sizes.get("epoch"):
-        drawings["history"] = functools.partial(plotting.plot_history, history)
-    for label, draw in drawings.items():
-        path = folder / f"{label}.png"
-        if path.is_file():
-            continue
-        try:
-            plotting.save_figure(draw(), path)
-        except SchemaError as error:
-            logger.info("no figure %s: %s", label, error)
-
-
-def _having(
-    metric: str, results: dict[str, tuple[xr.Dataset, dict[str, xr.Dataset]]]
-) -> dict[str, xr.Dataset]:
-    """Scores dataset of each model that has a finite value of the metric."""
-    return {
-        label: dataset
-        for label, (_, scores) in results.items()
-        for dataset in scores.values()
-        if metric in dataset and np.isfinite(dataset[metric].values).any()
-    }

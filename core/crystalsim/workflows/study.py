@@ -20,18 +20,18 @@ the models and baselines of all variants. What is there is not made again.
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 from ..config.choice import Choice
-from ..config.run import QUICK_EVALUATORS, RunConfig
+from ..config.run import RunConfig
 from ..config.study import Study
-from ..evaluation.studies import METRICS, Entry
+from ..evaluation.declarations import primary_evaluators
+from ..evaluation.scores import Scoring
+from ..evaluation.studies import STATISTICS, Entry, make_entry
+from ..evaluation.tables import csv_text
 from ..execution.schedule import Schedule
 from ..execution.shards import predict_cases, solve_cases
 from ..runtime.log import logger
@@ -63,19 +63,26 @@ def run_study(study: Study, folder: Path, *, workers: int = 1) -> list[Entry]:
         models[f"{plugin}, {name}" if name else plugin] = str(RunFolder(run_folder).model)
         models.update({baseline: baseline for baseline in config.baselines})
     first = next(iter(study.variants.values()))
+    chosen = primary_evaluators(first.evaluators)
+    evaluators = {name: first.evaluator[name] for name in chosen}
     entries = []
     for number, (name, sampler) in enumerate(study.tests.items()):
         logger.info("test: %s", name)
         truth = _truth(study, folder / "tests" / _file_name(name), sampler, first, number, workers)
+        scoring = Scoring(truth, evaluators)
         for label, source in models.items():
             path = folder / "tests" / _file_name(name) / f"{_file_name(label)}.nc"
             if not path.is_file():
                 model, choice = read_model(source)
                 predict_cases(truth, model, path, choice=choice, compress=True)
-            quick = {n: first.evaluator.get(n, {}) for n in QUICK_EVALUATORS}
-            found = pipeline.score(truth, netcdf.open(path), quick)
-            entries.append(Entry(label, name, _errors(found)))
-    write_text(folder / "study.csv", _as_csv(entries))
+            scores = scoring.score_all(netcdf.open(path))
+            entries.append(make_entry(label, name, scores.values()))
+    rows = [
+        [entry.label, entry.test, metric, *values]
+        for entry in entries
+        for metric, values in entry.errors.items()
+    ]
+    write_text(folder / "study.csv", csv_text([["model", "test", "metric", *STATISTICS], *rows]))
     return entries
 
 
@@ -96,28 +103,6 @@ def _truth(
     cases = netcdf.open(path, "cases")
     solve_cases(cases, config.solver, folder / "solutions", schedule=Schedule(workers), seed=seed)
     return usable(netcdf.open(folder / "solutions"))
-
-
-def _errors(scores: Mapping[str, xr.Dataset]) -> dict[str, tuple[float, float, float]]:
-    found = {}
-    for dataset in scores.values():
-        for metric in METRICS:
-            if metric in dataset:
-                values = dataset[metric].values
-                values = values[np.isfinite(values)]
-                tail = float(np.percentile(values, 95)), float(values.max())
-                found[metric] = (float(values.mean()), *tail)
-    return found
-
-
-def _as_csv(entries: list[Entry]) -> str:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["model", "test", "metric", "mean", "p95", "worst"])
-    for entry in entries:
-        for metric, values in entry.errors.items():
-            writer.writerow([entry.label, entry.test, metric, *values])
-    return buffer.getvalue()
 
 
 def _file_name(name: str) -> str:

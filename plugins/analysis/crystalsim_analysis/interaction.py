@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -12,11 +14,11 @@ from crystalsim.datasets.cases import each_alone
 from crystalsim.datasets.schema import GIVEN_FIELDS
 from crystalsim.datasets.solutions import require_free_slip
 from crystalsim.errors import UnsupportedError
-from crystalsim.evaluation.scores import Metric, check_comparable, make_scores, ratio
+from crystalsim.evaluation.scores import check_comparable, make_scores, ratio
+from crystalsim.metrics import PERCENT, Metric, ScoreFigure
 from crystalsim.stokes.crystal_motion import crystal_velocities
 
 from .plugin import InteractionOptions
-from .remember import remember
 
 Array = NDArray[np.float64]
 
@@ -25,7 +27,7 @@ _INTERACTION = (
 )
 _ALONE = "V_alone that of the crystal alone in the same box on the same grid"
 
-DEFINITIONS = {
+METRICS = {
     "interaction_error": Metric(
         "error of the interaction",
         "1",
@@ -33,25 +35,44 @@ DEFINITIONS = {
         "do to each other that is wrong; 1 for a prediction that knows of no neighbours. "
         + _ALONE
         + ". Missing for crystals that are alone",
+        "low",
+        PERCENT,
     ),
     "interaction_reference": Metric(
-        "interaction in the reference", "1", _INTERACTION.format("reference") + _ALONE
+        "interaction in the reference", "1", _INTERACTION.format("reference") + _ALONE, "none"
     ),
     "interaction_prediction": Metric(
-        "interaction in the prediction", "1", _INTERACTION.format("prediction") + _ALONE
+        "interaction in the prediction",
+        "1",
+        _INTERACTION.format("prediction") + _ALONE,
+        "none",
+        beside="interaction_reference",
     ),
     "interaction_asymmetry_reference": Metric(
         "asymmetry of the interaction in the reference",
         "1",
         "(largest - smallest) / (largest + smallest) of |V_ref - V_alone| over the crystals of the "
         "sample: 0 where all are disturbed alike, 1 where one is not disturbed at all",
+        "none",
     ),
     "interaction_asymmetry_prediction": Metric(
         "asymmetry of the interaction in the prediction",
         "1",
         "the same for the prediction, with V_alone of the reference",
+        "none",
+        beside="interaction_asymmetry_reference",
     ),
 }
+
+FIGURES = (
+    ScoreFigure(
+        "interaction",
+        "crystalsim_analysis.figures:plot_interaction",
+        "interaction_error",
+        "What neighbours change about crystals' velocities: predicted over true, and its error.",
+        order=70,
+    ),
+)
 
 
 class InteractionEvaluator(Configured[InteractionOptions]):
@@ -64,20 +85,37 @@ class InteractionEvaluator(Configured[InteractionOptions]):
     """
 
     options_class = InteractionOptions
+    metrics = METRICS
+    figures = FIGURES
 
-    def evaluate(self, reference: xr.Dataset, prediction: xr.Dataset) -> xr.Dataset:
-        """Score each crystal; see `crystalsim.contracts.Evaluator`.
+    def prepare(self, reference: xr.Dataset) -> Array:
+        """Velocity of each crystal alone (component, sample, crystal) [m s-1].
 
         Raises
         ------
         UnsupportedError
             If media are given on the grid, or walls are not free-slip.
         """
-        check_comparable(reference, prediction)
         require_free_slip(reference, "evaluator 'interaction'")
         if given := [name for name in GIVEN_FIELDS if name in reference.variables]:
             raise UnsupportedError(f"evaluator 'interaction' takes crystals, not '{given[0]}'")
-        alone = remember("alone", reference, self.options, lambda: self._alone(reference))
+        grid = Grid.from_dataset(reference)
+        shape = reference.sizes["sample"], reference.sizes["crystal"]
+        found = np.full((2, *shape), np.nan)
+        solver = crystalsim.get("solver", self.options.solver)
+        for i, case in enumerate(iterate_cases(reference)):
+            if case.x.size < 2:
+                continue
+            solved = solver.solve(each_alone(case, grid))
+            found[:, i, : case.x.size] = crystal_velocities(solved)[:, :, 0]
+        return found
+
+    def evaluate(
+        self, reference: xr.Dataset, prediction: xr.Dataset, prepared: Any = None
+    ) -> xr.Dataset:
+        """Score each crystal; see `crystalsim.contracts.PreparesReference`."""
+        check_comparable(reference, prediction)
+        alone = self.prepare(reference) if prepared is None else prepared
         true, guess = (crystal_velocities(d) for d in (reference, prediction))
         lonely = reference["crystal_count"].values < 2
         true_change, change = (np.hypot(*(v - alone)) for v in (true, guess))
@@ -93,20 +131,7 @@ class InteractionEvaluator(Configured[InteractionOptions]):
             "interaction_asymmetry_reference": _asymmetry(true_change),
             "interaction_asymmetry_prediction": _asymmetry(change),
         }
-        return make_scores(reference, values, DEFINITIONS)
-
-    def _alone(self, reference: xr.Dataset) -> Array:
-        """Velocity of each crystal alone (component, sample, crystal) [m s-1]."""
-        grid = Grid.from_dataset(reference)
-        shape = reference.sizes["sample"], reference.sizes["crystal"]
-        found = np.full((2, *shape), np.nan)
-        solver = crystalsim.get("solver", self.options.solver)
-        for i, case in enumerate(iterate_cases(reference)):
-            if case.x.size < 2:
-                continue
-            solved = solver.solve(each_alone(case, grid))
-            found[:, i, : case.x.size] = crystal_velocities(solved)[:, :, 0]
-        return found
+        return make_scores(reference, values, METRICS, figures=FIGURES)
 
 
 def _asymmetry(change: Array) -> Array:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from crystalsim import Configured, Grid
 from crystalsim.datasets.scenes import scenes
 from crystalsim.datasets.solutions import require_free_slip
-from crystalsim.evaluation.scores import Metric, check_comparable, make_scores, ratio
+from crystalsim.evaluation.scores import check_comparable, make_scores, ratio
+from crystalsim.metrics import PERCENT, Metric
 from crystalsim.options import NoOptions
 from crystalsim.scene.case import Case
 from crystalsim.scene.painting import Scene
@@ -36,14 +37,15 @@ _DECAY = (
     "cells from two radii outwards, by least squares, in the {}"
 )
 
-DEFINITIONS = {
+METRICS = {
     "divergence": Metric(
         "divergence of the prediction",
         "1",
         "max |div v| h / max |v|, div v in each cell from its faces, h the shorter cell size",
+        "low",
     ),
     "wall_leak": Metric(
-        "flow through the walls", "1", "max |v_n| on the walls / max |v| in the prediction"
+        "flow through the walls", "1", "max |v_n| on the walls / max |v| in the prediction", "low"
     ),
     "momentum_residual": Metric(
         "residual of the momentum equation",
@@ -51,49 +53,75 @@ DEFINITIONS = {
         "||curl K0**-1 (S' eta S psi - f)|| / ||v|| of the prediction: the velocity by which one "
         "isoviscous solve would correct it, with the stress S' t of the extra stress where the "
         "dataset has it. Inside stiff crystals viscosity amplifies every error of a velocity",
+        "low",
     ),
     "constitutive_misfit": Metric(
         "misfit of the extra stress",
         "1",
         "||S psi - t / (eta - eta_0)|| / ||S psi|| over cells and corners whose viscosity is not "
         "that of the magma; missing without an extra stress or where nothing is sheared",
+        "low",
     ),
     "dissipation_error": Metric(
         "dissipation less work over work",
         "1",
         "|sum stress : strain rate - work| / |work| with the work -g sum drho v_z of gravity, in "
         "the prediction; the stress as in momentum_residual",
+        "low",
     ),
     "wall_force_error": Metric(
         "error of the weight that the walls carry",
         "1",
         "|force of top wall - force of bottom wall + weight of the crystals in the magma| over "
         "that weight, in the prediction; missing without a pressure",
+        "low",
     ),
-    "rigidity": Metric("deformation of the crystal", "1", _RIGID.format("prediction")),
+    "rigidity": Metric(
+        "deformation of the crystal",
+        "1",
+        _RIGID.format("prediction"),
+        "low",
+        PERCENT,
+        beside="rigidity_reference",
+    ),
     "rigidity_reference": Metric(
-        "deformation of the crystal in the reference", "1", _RIGID.format("reference")
+        "deformation of the crystal in the reference",
+        "1",
+        _RIGID.format("reference"),
+        "none",
+        PERCENT,
     ),
     "far_field_error": Metric(
         "relative L2 error far from crystals",
         "1",
         "||v - v_ref|| / ||v_ref|| over cells farther than three radii from every centre",
+        "low",
+        PERCENT,
     ),
-    "far_field_decay": Metric("decay of the far field", "1", _DECAY.format("prediction")),
+    "far_field_decay": Metric(
+        "decay of the far field",
+        "1",
+        _DECAY.format("prediction"),
+        "none",
+        beside="far_field_decay_reference",
+    ),
     "far_field_decay_reference": Metric(
-        "decay of the far field in the reference", "1", _DECAY.format("reference")
+        "decay of the far field in the reference", "1", _DECAY.format("reference"), "none"
     ),
     "mirror_asymmetry": Metric(
         "asymmetry of a flow that should be symmetric",
         "1",
         "||v - v_mirrored|| / ||v|| of the prediction, mirrored in x; missing for samples that are "
         "not their own mirror image",
+        "low",
     ),
 }
 
 
 class PhysicsEvaluator(Configured[NoOptions]):
     """Laws that a flow of crystals keeps: mass, momentum, energy, balance of forces, rigidity."""
+
+    metrics = METRICS
 
     def evaluate(self, reference: xr.Dataset, prediction: xr.Dataset) -> xr.Dataset:
         """Score each sample; see `crystalsim.contracts.Evaluator`.
@@ -106,7 +134,7 @@ class PhysicsEvaluator(Configured[NoOptions]):
         grid = check_comparable(reference, prediction)
         require_free_slip(reference, "evaluator 'physics'")
         shape = reference.sizes["sample"], reference.sizes["crystal"]
-        values = {n: np.full(shape[0], np.nan) for n in DEFINITIONS}
+        values = {n: np.full(shape[0], np.nan) for n in METRICS}
         for name in ("rigidity", "rigidity_reference"):
             values[name] = np.full(shape, np.nan)
         forces = wall_forces(prediction).values if "pressure" in prediction else None
@@ -127,7 +155,7 @@ class PhysicsEvaluator(Configured[NoOptions]):
                 values[name][i] = value
             values["rigidity"][i, : case.x.size] = _deformation(guess, case, grid)
             values["rigidity_reference"][i, : case.x.size] = _deformation(true, case, grid)
-        return make_scores(reference, values, DEFINITIONS)
+        return make_scores(reference, values, METRICS)
 
 
 def _kinematics(flow: Velocity, grid: Grid) -> dict[str, float]:

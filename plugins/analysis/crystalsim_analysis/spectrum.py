@@ -8,31 +8,48 @@ from numpy.typing import NDArray
 from scipy.fft import dct, dst
 
 from crystalsim import Configured, Grid
-from crystalsim.evaluation.scores import Metric, check_comparable, make_scores, ratio
+from crystalsim.evaluation.scores import check_comparable, make_scores, ratio
+from crystalsim.metrics import PERCENT, Metric, ScoreFigure
 from crystalsim.options import NoOptions
 
 from .flows import Velocity, velocity
 
 Array = NDArray[np.float64]
 
-DEFINITIONS = {
+METRICS = {
     "spectral_error": Metric(
         "error by wave number over the whole flow",
         "1",
         "root of the energy of v - v_ref in a band of wave numbers over the energy of v_ref in all "
         "bands; the squares of all bands add up to the square of relative_l2",
+        "low",
+        PERCENT,
     ),
     "spectral_error_relative": Metric(
         "error by wave number over the flow of that wave number",
         "1",
         "root of the energy of v - v_ref in a band of wave numbers over that of v_ref there",
+        "low",
+        PERCENT,
     ),
     "spectral_share": Metric(
         "share of the wave numbers in the flow",
         "1",
         "root of the energy of v_ref in a band of wave numbers over that in all bands",
+        "none",
+        PERCENT,
     ),
 }
+
+FIGURES = (
+    ScoreFigure(
+        "spectrum",
+        "crystalsim_analysis.figures:plot_spectrum",
+        "spectral_error",
+        "Error by wave number, beside the share of the wave numbers in the flow.",
+        order=60,
+    ),
+)
 
 
 class SpectrumEvaluator(Configured[NoOptions]):
@@ -42,6 +59,9 @@ class SpectrumEvaluator(Configured[NoOptions]):
     sines in z; in these the energy on faces is a sum over modes (Parseval). Bands are an octave
     wide, from the longest half wave in the domain.
     """
+
+    metrics = METRICS
+    figures = FIGURES
 
     def evaluate(self, reference: xr.Dataset, prediction: xr.Dataset) -> xr.Dataset:
         """Score each sample; see `crystalsim.contracts.Evaluator`."""
@@ -63,9 +83,9 @@ class SpectrumEvaluator(Configured[NoOptions]):
         along = xr.DataArray(
             centres,
             dims="wave_number",
-            attrs={"long_name": "wave number, middle of the octave", "units": "m-1"},
+            attrs={"long_name": "wave number (cycles), middle of the octave", "units": "m-1"},
         )
-        return make_scores(reference, values, DEFINITIONS, along=along)
+        return make_scores(reference, values, METRICS, along=along, figures=FIGURES)
 
 
 def _bands(grid: Grid) -> tuple[tuple[NDArray[np.intp], NDArray[np.intp]], Array]:

@@ -9,7 +9,8 @@ from scipy.optimize import linear_sum_assignment
 
 from crystalsim import Configured, Grid, iterate_cases
 from crystalsim.evaluation.extrema import find_peaks
-from crystalsim.evaluation.scores import Metric, check_comparable, make_scores, ratio
+from crystalsim.evaluation.scores import check_comparable, make_scores, ratio
+from crystalsim.metrics import PERCENT, Column, Metric, ScoreFigure
 from crystalsim.scene.case import Case
 from crystalsim.stokes.crystal_motion import crystal_velocities
 
@@ -25,42 +26,74 @@ _ALIGNMENT = (
     "moves with one velocity, so that this is not zero in an exact solution"
 )
 
-DEFINITIONS = {
-    "crystal_velocity_error": Metric(
-        "relative error of the crystal's velocity",
-        "1",
-        "|V - V_ref| / |V_ref| with V the mean velocity over the crystal's exact area",
-    ),
+METRICS = {
     "crystal_velocity_error_scaled": Metric(
         "error of the crystal's velocity over the largest crystal speed",
         "1",
         "|V - V_ref| / max |V_ref| over the crystals of the sample; stays meaningful for crystals "
         "that hardly move",
+        "low",
+        PERCENT,
+        Column("crystal vel.", statistics=("mean", "p95", "worst")),
+        role="primary",
+    ),
+    "crystal_velocity_error": Metric(
+        "relative error of the crystal's velocity",
+        "1",
+        "|V - V_ref| / |V_ref| with V the mean velocity over the crystal's exact area",
+        "low",
+        PERCENT,
     ),
     "crystal_speed_reference": Metric(
-        "speed of the crystal in the reference", "m s-1", "|V_ref| of the mean velocity"
+        "speed of the crystal in the reference", "m s-1", "|V_ref| of the mean velocity", "none"
     ),
     "crystal_speed_prediction": Metric(
-        "speed of the crystal in the prediction", "m s-1", "|V| of the mean velocity"
+        "speed of the crystal in the prediction",
+        "m s-1",
+        "|V| of the mean velocity",
+        "none",
+        beside="crystal_speed_reference",
     ),
     "alignment_distance": Metric(
-        "distance of the predicted extremum from the centre", "m", _ALIGNMENT.format("predicted")
+        "distance of the predicted extremum from the centre",
+        "m",
+        _ALIGNMENT.format("predicted"),
+        "low",
+        beside="alignment_distance_reference",
     ),
     "alignment_distance_reference": Metric(
-        "distance of the true extremum from the centre", "m", _ALIGNMENT.format("reference")
+        "distance of the true extremum from the centre",
+        "m",
+        _ALIGNMENT.format("reference"),
+        "none",
     ),
     "detection_rate": Metric(
         "share of crystals detected in the prediction",
         "1",
         "share of crystals whose assigned extremum of the predicted velocity_z lies within the "
         "option detection_distance times the crystal's radius",
+        "high",
+        PERCENT,
+        beside="reference_detection_rate",
     ),
     "reference_detection_rate": Metric(
         "share of crystals detected in the reference",
         "1",
         "the same for the reference flow: what a perfect prediction would reach",
+        "none",
+        PERCENT,
     ),
 }
+
+FIGURES = (
+    ScoreFigure(
+        "crystal_velocity_error_by_count",
+        "crystalsim.plotting:plot_scores_by_count",
+        "crystal_velocity_error",
+        "Error of crystals' velocities by number of crystals; band: 5th to 95th percentile.",
+        order=30,
+    ),
+)
 
 
 class CrystalsEvaluator(Configured[CrystalsOptions]):
@@ -73,6 +106,8 @@ class CrystalsEvaluator(Configured[CrystalsOptions]):
     """
 
     options_class = CrystalsOptions
+    metrics = METRICS
+    figures = FIGURES
 
     def evaluate(self, reference: xr.Dataset, prediction: xr.Dataset) -> xr.Dataset:
         """Score each crystal; see `crystalsim.contracts.Evaluator`."""
@@ -95,7 +130,8 @@ class CrystalsEvaluator(Configured[CrystalsOptions]):
             values[distance] = self._alignment(dataset, grid)
             near = values[distance] <= self.options.detection_distance * radius
             values[rate] = ratio(near.sum(axis=1), counts)
-        return make_scores(reference, {n: values[n] for n in DEFINITIONS}, DEFINITIONS)
+        ordered = {name: values[name] for name in METRICS}
+        return make_scores(reference, ordered, METRICS, figures=FIGURES)
 
     def _alignment(self, dataset: xr.Dataset, grid: Grid) -> Array:
         """Distance of each crystal's centre from its extremum (sample, crystal) [m]."""

@@ -65,6 +65,9 @@ def explore(exploration: Exploration, folder: Path, *, workers: int = 1) -> list
     _check_optuna()
     import optuna
 
+    from .trials import with_metric
+
+    exploration = with_metric(exploration)
     _claim(exploration, folder)
     with log_file(folder / "explore.log"), warnings.catch_warnings():
         # Retries and PED-ANOVA are "experimental" in every version of Optuna that has them.
@@ -75,6 +78,9 @@ def explore(exploration: Exploration, folder: Path, *, workers: int = 1) -> list
 
 def summary_text(exploration: Exploration, outcomes: Sequence[Outcome]) -> str:
     """How many trials came to what, and the best, in a few lines."""
+    from .trials import with_metric
+
+    exploration = with_metric(exploration)
     states = [outcome.state for outcome in outcomes]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     best = best_outcome(exploration, outcomes)
@@ -272,13 +278,18 @@ class _Search:
             return trial.suggest_int(key, low, high, log=log, step=step or 1)
         return trial.suggest_float(key, low, high, log=log, step=step)
 
-    def _after(self, trial: optuna.Trial, epoch: int, error: float | None, last: bool) -> None:
+    def _after(
+        self, trial: optuna.Trial, epoch: int, error: float | None, comparable: bool, last: bool
+    ) -> None:
         """Report an epoch, and end a poor trial; one that is trained anyway is also judged."""
         trial.set_user_attr("epochs", epoch)
+        trial.set_user_attr("comparable", comparable)
         import optuna
 
         if error is None:
             return
-        trial.report(-error if self.exploration.larger_is_better else error, epoch)
+        # Any other error than the metric is better when it is low.
+        opposite = self.exploration.larger_is_better and not comparable
+        trial.report(-error if opposite else error, epoch)
         if not last and trial.should_prune():
             raise optuna.TrialPruned

@@ -9,9 +9,11 @@ from typing import Any
 import xarray as xr
 
 from ...config.exploration import Exploration
-from ...config.run import QUICK_EVALUATORS, RunConfig
-from ...errors import CrystalsimError, OptionError
-from ...evaluation.scores import score, summarise
+from ...config.run import RunConfig
+from ...errors import OptionError
+from ...evaluation.declarations import find_metric
+from ...evaluation.scores import Scoring
+from ...evaluation.summaries import summarise
 from ...execution.schedule import Schedule
 from ...execution.shards import solve_cases
 from ...storage import netcdf
@@ -22,11 +24,12 @@ from ...storage.provenance import fingerprint
 from ..run import draw_cases, split_seeds
 from ..training import train_model, usable
 
-AfterEpoch = Callable[[int, float | None, bool], None]
-"""Called with the epoch, the error on the validation samples, and whether it was the last."""
+AfterEpoch = Callable[[int, float | None, bool, bool], None]
+"""Called with the epoch, the error on the validation samples, whether that is the metric, and
+whether the epoch was the last."""
 
-_ERRORS = ("validation_relative_l2", "validation_loss")
-"""Errors while training to compare trials by; the first is free of the weights of the loss."""
+_VALIDATION = "validation_"
+"""How a model names what it measures on the validation samples after each epoch."""
 
 
 class Judge:
@@ -44,7 +47,7 @@ class Judge:
     Raises
     ------
     OptionError
-        If no evaluator of the run gives the metric.
+        If no evaluator of the run gives the metric, or no sample has a finite value of it.
     """
 
     def __init__(self, exploration: Exploration, folder: Path, workers: int) -> None:
@@ -53,7 +56,10 @@ class Judge:
         self.seeds = split_seeds(base.seed)
         self.held_out = self.solutions(base, "validation")
         self.samples = usable(netcdf.open(self.held_out))
-        self.evaluator = self._evaluator(base)
+        self.evaluator = find_metric(exploration.metric, base.evaluators)[0]
+        options = {self.evaluator: base.evaluator.get(self.evaluator, {})}
+        self.scoring = Scoring(self.samples, options)
+        self._mean(self.samples)
 
     def train(self, parameters: Mapping[str, Any], folder: Path, after: AfterEpoch) -> float:
         """Train a model, or finish its training, and judge it.
@@ -82,8 +88,12 @@ class Judge:
         epochs = config.model.options.get("epochs")
 
         def on_epoch(epoch: int, metrics: Mapping[str, float]) -> None:
-            error = next((metrics[name] for name in _ERRORS if name in metrics), None)
-            after(epoch, error, epoch == epochs)
+            # The metric itself, or else an error that is free of the weights of the loss.
+            name = f"{_VALIDATION}{self.exploration.metric}"
+            names = [n for n in metrics if n.startswith(_VALIDATION)]
+            names.sort(key=lambda n: (n != name, n.endswith("loss")))
+            error = metrics[names[0]] if names else None
+            after(epoch, error, name in metrics, epoch == epochs)
 
         if not (folder / MODEL).is_file():
             train_model(
@@ -95,12 +105,16 @@ class Judge:
                 on_epoch=on_epoch,
             )
         prediction = load_model(folder).predict(self.samples)
-        options = {self.evaluator: config.evaluator.get(self.evaluator, {})}
-        found = summarise(score(self.samples, prediction, options)[self.evaluator])
+        return self._mean(prediction)
+
+    def _mean(self, prediction: xr.Dataset) -> float:
+        """Mean of the metric over the validation samples; scores along other axes have none."""
+        scores = self.scoring.score(self.evaluator, prediction)
         metric = self.exploration.metric
-        if metric not in found:
-            raise CrystalsimError(f"{metric} is finite for no validation sample")
-        return found[metric]["mean"]
+        summary = {} if scores is None else summarise(scores)
+        if metric not in summary:
+            raise OptionError(f"metric = '{metric}': no validation sample has a finite value of it")
+        return summary[metric]["mean"]
 
     def solutions(self, config: RunConfig, split: str) -> Path:
         """Solutions of a split, made once for all trials and processes with the same samples."""
@@ -125,19 +139,14 @@ class Judge:
             write_text(place / "complete", "")
         return place / "solutions"
 
-    def _evaluator(self, base: RunConfig) -> str:
-        """Evaluator that gives the metric, found by judging the solutions by themselves."""
-        quick_first = sorted(base.evaluators, key=lambda name: name not in QUICK_EVALUATORS)
-        known: list[str] = []
-        for name in quick_first:
-            options = {name: base.evaluator.get(name, {})}
-            found: dict[str, xr.Dataset] = score(self.samples, self.samples, options)
-            # Only scores of a sample or crystal have a mean over samples.
-            names = list(summarise(found[name])) if name in found else []
-            if self.exploration.metric in names:
-                return name
-            known += names
-        raise OptionError(
-            f"metric = '{self.exploration.metric}': no evaluator of the run gives it (known: "
-            f"{', '.join(known)})"
-        )
+
+def with_metric(exploration: Exploration) -> Exploration:
+    """Exploration with the name of its metric, and which of its values are the best.
+
+    Raises
+    ------
+    OptionError
+        If no evaluator of the run gives the metric.
+    """
+    _, name, metric = find_metric(exploration.metric, exploration.config().evaluators)
+    return exploration._replace(metric=name, larger_is_better=metric.better == "high")

@@ -1,4 +1,7 @@
-"""Figures of what is behind an error: strata, wave numbers, interaction, cost."""
+"""Figures of what is behind an error: strata, wave numbers, interaction, cost.
+
+Each takes the scores of all contestants by name, and the score that it draws.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ..errors import SchemaError
-from ..evaluation.scores import confidence_interval
-from .style import MARKERS, MODELS, light_grid, logarithmic, styled
+from crystalsim.errors import SchemaError
+from crystalsim.evaluation.summaries import confidence_interval
+from crystalsim.metrics import Metric
+from crystalsim.plotting import (
+    MARKERS,
+    MODELS,
+    curve_style,
+    legend_above,
+    light_grid,
+    logarithmic,
+    styled,
+)
 
 Array = NDArray[np.float64]
 Scores = Mapping[str, xr.Dataset]
@@ -58,57 +70,65 @@ def plot_strata(scores: Scores, metric: str = "local_error") -> Figure:
         axes.remove()
     for axes, name in zip(panels, varied, strict=False):
         for k, dataset in enumerate(scores.values()):
-            _classes(axes, dataset[name].values, dataset[metric].values, k)
+            _classes(axes, dataset[name].values, _shown(dataset, metric), k)
         _wide(axes, first[name].values)
-        axes.set_xlabel(_label(first[name]))
+        axes.set_xlabel(_label(first, name))
     logarithmic(panels[0])
     for axes in panels[: len(varied)]:
         light_grid(axes)
     for axes in panels[: len(varied) : columns]:
-        axes.set_ylabel(_label(first[metric]))
-    _legend(figure, scores)
+        axes.set_ylabel(_label(first, metric))
+    legend_above(figure, scores)
     return figure
 
 
 @styled
-def plot_spectrum(scores: Scores) -> Figure:
+def plot_spectrum(scores: Scores, metric: str = "spectral_error") -> Figure:
     """Draw the error by wave number beside the share of the wave numbers in the flow.
 
     Parameters
     ----------
     scores
-        For each model a dataset with `spectral_error` and `spectral_share` on
-        (sample, wave_number).
+        For each model a dataset with `metric` and `spectral_share` on (sample, wave_number).
+    metric
+        A score on (sample, wave_number).
 
     Raises
     ------
     SchemaError
         If there are no such scores.
     """
-    first = _with(scores, "spectral_error")
+    first = _with(scores, metric)
     figure = Figure(figsize=(5.6, 3.7), layout="constrained")
     axes = figure.subplots()
     wave = first["wave_number"].values
     for k, (name, dataset) in enumerate(scores.items()):
-        axes.plot(wave, _rms(dataset["spectral_error"]), label=name, **_style(k))
-    axes.plot(wave, _rms(first["spectral_share"]), color="0.45", linestyle="--", label="the flow")
+        axes.plot(wave, _rms(_shown(dataset, metric)), label=name, **curve_style(k))
+    axes.plot(
+        wave, _rms(_shown(first, "spectral_share")), color="0.45", linestyle="--", label="the flow"
+    )
     axes.set_xscale("log")
     logarithmic(axes)
     light_grid(axes)
-    axes.set(xlabel="wave number [m⁻¹]", ylabel="rms over samples, relative to the whole flow")
+    axes.set(
+        xlabel="wave number [cycles per metre]",
+        ylabel="rms over samples [% of the flow]",
+    )
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
     return figure
 
 
 @styled
-def plot_interaction(scores: Scores) -> Figure:
+def plot_interaction(scores: Scores, metric: str = "interaction_error") -> Figure:
     """Draw what neighbours change about crystals' velocities, predicted over true, and its error.
 
     Parameters
     ----------
     scores
-        For each model a dataset with `interaction_reference`, `interaction_prediction` and
-        `interaction_error` on (sample, crystal).
+        For each model a dataset with `metric`, `interaction_reference` and
+        `interaction_prediction` on (sample, crystal).
+    metric
+        Error of the interaction on (sample, crystal).
 
     Raises
     ------
@@ -126,20 +146,20 @@ def plot_interaction(scores: Scores) -> Figure:
         style: dict[str, Any] = {"s": 9, "color": MODELS[k % len(MODELS)], "alpha": 0.5}
         style |= {"marker": MARKERS[k % len(MARKERS)], "linewidths": 0, "rasterized": True}
         left.scatter(true, dataset["interaction_prediction"], **style)
-        right.scatter(true, dataset["interaction_error"], **style)
-    for axes, text in ((left, "predicted"), (right, "error, over the sample's largest")):
+        right.scatter(true, _shown(dataset, metric), **style)
+    for axes, text in ((left, "predicted"), (right, "error [% of the sample's largest]")):
         logarithmic(axes, "x")
         logarithmic(axes)
         light_grid(axes)
         axes.set(xlabel="true interaction", ylabel=text)
     left.set_title("|V - V alone| / |V alone|")
     right.set_title("|V - V true| / max |V true - V alone|")
-    _legend(figure, scores)
+    legend_above(figure, scores)
     return figure
 
 
 @styled
-def plot_cost(scores: Scores, solver: str = "solver stopped early") -> Figure:
+def plot_cost(scores: Scores, metric: str = "early_stopped_error") -> Figure:
     """Draw the error of each model over its time, beside the solver stopped early.
 
     Points are means over samples, bars reach from the 5th to the 95th percentile of errors.
@@ -149,32 +169,35 @@ def plot_cost(scores: Scores, solver: str = "solver stopped early") -> Figure:
     ----------
     scores
         For each model a dataset with `prediction_time`, `prediction_error` and, on
-        (sample, iterations), `early_stopped_error` and `early_stopped_time`.
-    solver
-        What to call the solver.
+        (sample, iterations), `metric` and `early_stopped_time`.
+    metric
+        Error of the solver on (sample, iterations).
 
     Raises
     ------
     SchemaError
         If there are no such scores.
     """
-    first = _with(scores, "early_stopped_error")
+    first = _with(scores, metric)
     figure = Figure(figsize=(5.6, 4.1), layout="constrained")
     axes = figure.subplots()
-    time = 1e3 * np.nanmean(first["early_stopped_time"].values, axis=0)
-    error = 100 * np.nanmean(first["early_stopped_error"].values, axis=0)
-    axes.plot(time, error, color="0.35", linestyle="--", marker=".", label=solver)
+    time = np.nanmean(_shown(first, "early_stopped_time"), axis=0)
+    error = np.nanmean(_shown(first, metric), axis=0)
+    error = np.where(error > 0, error, np.nan)  # the reference itself has no place on the axis
+    axes.plot(time, error, color="0.35", linestyle="--", marker=".", label="solver stopped early")
     for limit, x, y in zip(first["iterations"].values, time, error, strict=True):
+        if not y > 0:
+            continue
         axes.annotate(str(limit), (x, y), (3, 3), textcoords="offset points", fontsize=7)
     for k, (name, dataset) in enumerate(scores.items()):
-        found = 100 * dataset["prediction_error"].values
+        found = _shown(dataset, "prediction_error")
         found = found[np.isfinite(found)]
-        spent = dataset["prediction_time"].values
+        spent = _shown(dataset, "prediction_time")
         if not (np.isfinite(spent).any() and found.size and found.mean() > 0):
             continue
         tails = np.abs(np.percentile(found, (5, 95)) - found.mean())[:, None]
-        style = _style(k) | {"linestyle": "none", "elinewidth": 1.2}
-        axes.errorbar(1e3 * np.nanmean(spent), found.mean(), tails, label=name, **style)
+        style = curve_style(k) | {"linestyle": "none", "elinewidth": 1.2}
+        axes.errorbar(np.nanmean(spent), found.mean(), tails, label=name, **style)
     logarithmic(axes, "x")
     logarithmic(axes)
     light_grid(axes)
@@ -209,7 +232,7 @@ def _classes(axes: Axes, sorted_by: Array, error: Array, k: int) -> None:
             x.append(np.median(sorted_by[here]))
             means.append(error[here].mean())
             bounds.append(confidence_interval(np.where(here, error, np.nan)))
-    style = _style(k)
+    style = curve_style(k)
     axes.fill_between(x, *np.transpose(bounds), color=style["color"], alpha=0.18, linewidth=0)
     axes.plot(x, means, **style)
 
@@ -221,30 +244,17 @@ def _wide(axes: Axes, values: Array) -> None:
         logarithmic(axes, "x")
 
 
-def _rms(array: xr.DataArray) -> Array:
+def _rms(values: Array) -> Array:
     """Root mean square over samples; not a number where there is nothing, as on a log axis."""
-    found = np.sqrt(np.nanmean(array.values**2, axis=0))
+    found = np.sqrt(np.nanmean(values**2, axis=0))
     return np.asarray(np.where(found > 0, found, np.nan))
 
 
-def _style(k: int) -> dict[str, Any]:
-    return {
-        "color": MODELS[k % len(MODELS)],
-        "marker": MARKERS[k % len(MARKERS)],
-        "markersize": 5.5,
-        "markeredgecolor": "white",
-        "markeredgewidth": 0.8,
-        "linewidth": 1.4,
-    }
+def _label(dataset: xr.Dataset, name: str) -> str:
+    return Metric.from_attributes(dataset[name].attrs).label
 
 
-def _legend(figure: Figure, scores: Scores) -> None:
-    handles = [
-        figure.axes[0].plot([], [], label=name, **_style(k))[0] for k, name in enumerate(scores)
-    ]
-    figure.legend(handles=handles, loc="outside upper left", ncols=min(5, len(handles)))
-
-
-def _label(array: xr.DataArray) -> str:
-    units, text = array.attrs.get("units", "1"), str(array.attrs.get("long_name", array.name))
-    return text if units == "1" else f"{text} [{units}]"
+def _shown(dataset: xr.Dataset, name: str) -> Array:
+    """Values of a score in the unit that its declaration shows."""
+    unit = Metric.from_attributes(dataset[name].attrs).unit
+    return np.asarray(dataset[name].values / unit.size)
