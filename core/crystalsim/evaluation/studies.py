@@ -52,10 +52,10 @@ def shown_metrics(entries: Sequence[Entry]) -> Mapping[str, Metric]:
     return {name: metric for entry in entries for name, metric in entry.metrics.items()}
 
 
-def tests_and_labels(entries: Sequence[Entry]) -> tuple[list[str], list[str]]:
-    """Names of the tests and of the models, each once."""
-    tests = list(dict.fromkeys(entry.test for entry in entries))
-    return tests, list(dict.fromkeys(entry.label for entry in entries))
+def labels_and_tests(entries: Sequence[Entry]) -> tuple[list[str], list[str]]:
+    """Names of the models and of the tests, each once."""
+    labels = list(dict.fromkeys(entry.label for entry in entries))
+    return labels, list(dict.fromkeys(entry.test for entry in entries))
 
 
 def table_cells(entries: Sequence[Entry], metric: str, tails: bool = False) -> list[list[str]]:
@@ -63,7 +63,7 @@ def table_cells(entries: Sequence[Entry], metric: str, tails: bool = False) -> l
 
     With `tails`, the 95th percentile and the worst follow in brackets.
     """
-    tests, labels = tests_and_labels(entries)
+    labels, tests = labels_and_tests(entries)
     shown = shown_metrics(entries)[metric]
     found = {(e.label, e.test): e.errors[metric] for e in entries if metric in e.errors}
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ..evaluation.studies import shown_metrics, tests_and_labels
+from ..evaluation.studies import labels_and_tests, shown_metrics
 from ..metrics import Unit
 from .style import curve_style, light_grid, logarithmic, styled
 
@@ -28,7 +28,7 @@ def plot_study(entries: Sequence[Entry]) -> Figure:
     entries
         Of `crystalsim.workflows.study.run_study`.
     """
-    tests, labels = tests_and_labels(entries)
+    labels, tests = labels_and_tests(entries)
     metrics = shown_metrics(entries)
     size = min(3.0 + 1.2 * len(tests), 12.0), 0.8 + 2.7 * len(metrics)
     figure = Figure(figsize=size, layout="constrained")
