@@ -122,7 +122,7 @@ def test_command(command, figures, flows, tmp_path):
     assert len(strata.axes) == 4
     error = scores(flows, "fields")["dilute"]["relative_l2_speed"]
     means = error.groupby(reference["crystal_count"]).mean()
-    np.testing.assert_allclose(by_count.axes[0].lines[0].get_ydata(), means)
+    np.testing.assert_allclose(by_count.axes[0].lines[0].get_ydata(), 100 * means)
     wrong = command("plot", tmp_path / "truth.nc", "--sample", "99", "--output", tmp_path / "a.png")
     assert wrong.status == 2
     assert "--sample 99" in wrong.err
