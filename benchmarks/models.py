@@ -155,11 +155,10 @@ def clock(folder: Path, label: str) -> dict[str, float]:
     import resource
 
     import crystalsim
-    from crystalsim.registry import registry
 
     if label in TRAINED:
         plugin = TRAINED[label][0]
-        model = registry().load("model", plugin).load(folder / f"{label} 0")
+        model = type(crystalsim.get("model", plugin)).load(folder / f"{label} 0")
     else:
         model = crystalsim.get("model", FREE[label][0], **FREE[label][1])
     made = {}

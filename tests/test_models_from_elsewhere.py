@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,7 +27,6 @@ from crystalsim import Plugin, hookimpl
 def crystalsim_models():
     return [
         Plugin("two_convolutions", "elsewhere_networks:TwoConvolutions", "the least there is"),
-        Plugin("neuraloperator", "elsewhere_networks:NeuralOperator", "FNO of neuraloperator"),
         Plugin("with_a_loss", "elsewhere_networks:WithALoss", "a term and a head of its own"),
     ]
 """
@@ -49,15 +50,6 @@ class TwoConvolutions(TorchSurrogate):
         return nn.Sequential(hidden, nn.GELU(), nn.Conv2d(16, outputs, 3, padding=1))
 
 
-class NeuralOperator(TorchSurrogate):
-    def build_network(self, inputs, outputs):
-        from neuralop.models import FNO
-
-        return FNO(
-            n_modes=(8, 8), in_channels=inputs, out_channels=outputs, hidden_channels=8, n_layers=2
-        )
-
-
 @dataclass(frozen=True)
 class WithALossOptions(SurrogateOptions):
     predicts: Annotated[
@@ -79,7 +71,13 @@ class WithALoss(TwoConvolutions):
     heads = {**HEADS, "doubled": Head(2, doubled)}
     terms = {**LOSSES, "size": size}
 """
+PAGE = Path(__file__).parents[1] / "docs" / "models_from_elsewhere.md"
 FAST = {"epochs": 2, "device": "cpu"}
+
+
+def block(name):
+    """Code that the page shows for a file."""
+    return re.search(rf"/{name}`.*?```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)[1]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -91,7 +89,13 @@ def installed(tmp_path_factory):
     folder = site / "elsewhere-1.0.dist-info"
     folder.mkdir()
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: elsewhere\nVersion: 1.0\n")
-    (folder / "entry_points.txt").write_text("[crystalsim]\nelsewhere = elsewhere_plugin\n")
+    (folder / "entry_points.txt").write_text(
+        "[crystalsim]\nelsewhere = elsewhere_plugin\nfno = crystalsim_elsewhere.plugin\n"
+    )
+    package = site / "crystalsim_elsewhere"
+    package.mkdir()
+    for name in ("plugin.py", "model.py"):
+        (package / name).write_text(block(name))
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(site)
         patch.setenv("PYTHONPATH", str(site), prepend=":")

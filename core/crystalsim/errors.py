@@ -5,6 +5,16 @@ The command line prints these without a traceback; everything else that is raise
 
 from __future__ import annotations
 
+__all__ = [
+    "CrystalsimError",
+    "OptionError",
+    "PlacementError",
+    "PluginError",
+    "SchemaError",
+    "StoreError",
+    "UnsupportedError",
+]
+
 
 class CrystalsimError(Exception):
     """Base of every error that a user can cause and mend."""

@@ -26,10 +26,27 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "Plugin",
+    "crystalsim_commands",
+    "crystalsim_dataset_ready",
+    "crystalsim_epoch_finished",
+    "crystalsim_evaluators",
+    "crystalsim_models",
+    "crystalsim_run_finished",
+    "crystalsim_run_started",
+    "crystalsim_samplers",
+    "crystalsim_solvers",
+    "hookimpl",
+]
+
 ENTRY_POINT_GROUP = "crystalsim"
+"""Group of entry points in which distributions name their modules with hooks."""
 
 hookspec = pluggy.HookspecMarker("crystalsim")
 hookimpl = pluggy.HookimplMarker("crystalsim")
+"""Decorator that marks a function as one of the hooks here, with the arguments of pluggy's."""
 
 
 class Plugin(NamedTuple):

@@ -16,6 +16,8 @@ from ..scene.options import SceneOptions
 from . import schema
 from .crystals import read_crystal
 
+__all__ = ["cases_only", "each_alone", "iterate_cases", "make_cases"]
+
 
 def make_cases(
     crystals: Sequence[Sequence[Mapping[str, Any]]] | None = None,

@@ -10,6 +10,8 @@ from ..errors import SchemaError
 from ..options import suggestion
 from ..scene.options import SceneOptions
 
+__all__ = ["read_crystal"]
+
 CRYSTAL_KEYS = (
     "x",
     "z",

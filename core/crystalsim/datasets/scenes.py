@@ -15,6 +15,8 @@ from ..scene.shapes import Array, case_discs
 from .cases import iterate_cases
 from .schema import GIVEN_FIELDS
 
+__all__ = ["scenes"]
+
 
 def scenes(
     cases: xr.Dataset, grid: Grid, average: Average = "harmonic", *, periodic: bool = False

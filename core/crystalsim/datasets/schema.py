@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from ..errors import SchemaError
 from ..scene.grid import Grid
 
+__all__ = ["GIVEN_FIELDS", "VARIABLES", "Variable", "attributes", "validate"]
+
 
 class Variable(NamedTuple):
     """One row of the schema.
@@ -122,6 +124,7 @@ VARIABLES: dict[str, Variable] = {
     "iterations": Variable(("sample",), "1", "iterations of the solver", (), "nonnegative"),
     "wall_time": Variable(("sample",), "s", "time for the sample", (), "nonnegative"),
 }
+"""All variables that a dataset may hold: dimensions, unit, long name, and what it must be."""
 
 
 GIVEN_FIELDS = ("viscosity", "viscosity_corner", "density", "density_face")

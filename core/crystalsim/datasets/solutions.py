@@ -14,6 +14,8 @@ from . import schema
 from .cases import cases_only
 from .scenes import paint
 
+__all__ = ["make_solutions", "require_free_slip", "walls"]
+
 
 def make_solutions(
     cases: xr.Dataset,

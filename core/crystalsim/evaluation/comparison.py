@@ -17,6 +17,8 @@ from ..scene.grid import Grid
 from .scores import Scoring
 from .tables import Row, TableColumn, columns, row
 
+__all__ = ["Comparison", "compare"]
+
 _CELLS = tuple(
     TableColumn(f"cells {axis}", f"cells_{axis}", Unit("", 1.0), ".0f", f"cells in {axis}")
     for axis in ("x", "z")

@@ -9,6 +9,8 @@ from scipy.ndimage import maximum_filter, minimum_filter
 from ..scene.case import Case
 from ..scene.grid import Grid
 
+__all__ = ["find_peaks"]
+
 Array = NDArray[np.float64]
 
 

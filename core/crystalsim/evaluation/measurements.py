@@ -21,6 +21,8 @@ from ..metrics import PERCENT, Column, Metric
 from ..scene.grid import Grid
 from .scores import make_scores
 
+__all__ = ["interpolate", "read_measurement", "score_measurement"]
+
 Array = NDArray[np.float64]
 
 YEAR = 365.25 * 24 * 3600.0

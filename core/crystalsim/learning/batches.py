@@ -26,6 +26,8 @@ from ..stokes.extra_stress import unit_grid
 from ..stokes.isoviscous import isoviscous_operator
 from ..stokes.operators import buoyancy_curl, pad_walls, strain_rate, velocity
 
+__all__ = ["Batch", "FEATURES"]
+
 FEATURES = 16
 """Number of channels that `features` makes."""
 

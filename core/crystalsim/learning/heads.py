@@ -13,6 +13,8 @@ from ..stokes.operators import velocity
 from . import transport
 from .batches import Batch
 
+__all__ = ["Flow", "HEADS", "Head", "of_correction", "of_stress"]
+
 
 class Flow(NamedTuple):
     """A prediction, in the units of `crystalsim.learning.batches`.

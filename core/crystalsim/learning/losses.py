@@ -15,6 +15,8 @@ from . import transport
 from .batches import Batch
 from .heads import Flow
 
+__all__ = ["LOSSES", "Term"]
+
 Spacing = tuple[float, float]
 Term = Callable[[Flow, Batch, Spacing], Tensor]
 """Part of a loss: a relative error of each sample (sample)."""

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from ..options import Meta
 
+__all__ = ["PrototypeOptions", "SurrogateOptions"]
+
 
 @dataclass(frozen=True)
 class SurrogateOptions:

@@ -32,6 +32,8 @@ from .state import save_state, weights
 from .streaming import Spacing, hold_on_device, make_groups
 from .training import Trainer, choose_device
 
+__all__ = ["TorchSurrogate"]
+
 PREDICTION_BATCH = 16
 
 
@@ -199,14 +201,14 @@ class TorchSurrogate(Configured[Any]):
         else:
             lone = transport.response(*transport.dilute(batch, *spacing), *spacing)
             seen = features(batch, -lone, *spacing)
-        output = self._call(self.network, seen)
+        output = self.call(self.network, seen)
         # Nothing where nothing drives a flow, whatever the network's biases are.
         output = output * batch.moving
         if options.unit == "stokes":
             output = output * batch.stokes_velocity[:, None, None, None]
         return self.heads[options.predicts].flow(output, batch, *spacing, options.background)
 
-    def _call(self, network: nn.Module, *inputs: Any) -> Tensor:
+    def call(self, network: nn.Module, *inputs: Any) -> Tensor:
         """Call a network, in mixed precision if that is asked for; what comes out is single."""
         mixed = self.options.precision == "mixed"
         device = next(network.parameters()).device.type

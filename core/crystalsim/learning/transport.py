@@ -17,6 +17,8 @@ from ..stokes.operators import pad_walls, strain_rate, strain_rate_adjoint
 from ..stokes.torch_isoviscous import TorchIsoviscousOperator
 from .batches import Batch
 
+__all__ = ["dilute", "response"]
+
 
 def response(normal: Tensor, shear: Tensor, hx: float, hz: float) -> Tensor:
     """Stream function ``K0**-1 S' t`` that an extra stress takes away (sample, nz + 1, nx + 1).

@@ -19,6 +19,8 @@ from ..errors import StoreError
 from ..metrics import Unit
 from ..storage.files import written_aside
 
+__all__ = ["MARKERS", "MODELS", "light_grid", "logarithmic", "styled"]
+
 P = ParamSpec("P")
 
 DIVERGING = cm.vik
@@ -37,6 +39,7 @@ CRYSTALS = (*MODELS[:6], *(cm.batlowS(i) for i in range(100)))
 """A colour for each crystal."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+"""A marker for each of `MODELS`."""
 
 _SETTINGS: Any = {
     "font.family": "sans-serif",

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = ["Case"]
+
 CRYSTAL_FIELDS = ("x", "z", "radius", "density", "viscosity")
 
 

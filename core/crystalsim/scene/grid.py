@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from .options import SceneOptions
 
+__all__ = ["Grid"]
+
 
 @dataclass(frozen=True)
 class Grid:

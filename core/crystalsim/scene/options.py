@@ -10,6 +10,8 @@ from ..options import Meta
 if TYPE_CHECKING:
     pass
 
+__all__ = ["SceneOptions"]
+
 
 @dataclass(frozen=True)
 class SceneOptions:

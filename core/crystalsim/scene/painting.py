@@ -16,6 +16,8 @@ from .case import Case
 from .grid import Grid
 from .shapes import _SNAP, Array, Disc, case_discs
 
+__all__ = ["Scene", "rasterise"]
+
 Average = Literal["harmonic", "geometric", "arithmetic", "point"]
 
 

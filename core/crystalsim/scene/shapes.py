@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from .case import Case
 from .grid import Grid
 
+__all__ = ["Disc", "case_discs"]
+
 Array = NDArray[np.float64]
 
 

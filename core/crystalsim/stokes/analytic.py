@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from ..scene.case import Case
 from ..scene.grid import Grid
 
+__all__ = ["SolCx", "SolVi", "isoviscous_discs"]
+
 Array = NDArray[np.float64]
 
 

@@ -11,6 +11,8 @@ from ..datasets.cases import iterate_cases
 from ..scene.grid import Grid
 from ..scene.shapes import Disc, disc_fractions
 
+__all__ = ["crystal_motion", "crystal_velocities", "motion_of"]
+
 Array = NDArray[np.float64]
 
 _ATTRIBUTES = {

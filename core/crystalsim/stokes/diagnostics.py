@@ -12,6 +12,8 @@ from ..datasets.scenes import scenes
 from ..datasets.solutions import require_free_slip, walls
 from ..scene.grid import Grid
 
+__all__ = ["strain_rate", "vorticity", "wall_forces"]
+
 _CELL = ("sample", "z", "x")
 _CORNER = ("sample", "z_face", "x_face")
 

@@ -27,6 +27,8 @@ from ..scene.painting import Scene
 from .isoviscous import IsoviscousOperator
 from .walls import Walls, wall_operator
 
+__all__ = ["ExtraStressSystem", "Scales", "scales", "unit_grid"]
+
 Array = NDArray[Any]
 
 

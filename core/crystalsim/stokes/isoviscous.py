@@ -21,6 +21,8 @@ from ..scene.grid import Grid
 from ..scene.painting import rasterise
 from .operators import buoyancy_curl, force, pad_walls, strain_rate
 
+__all__ = ["IsoviscousOperator", "isoviscous_operator", "solve_isoviscous"]
+
 Corners = tuple[slice, slice]
 
 

@@ -10,6 +10,19 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+__all__ = [
+    "at_centres",
+    "buoyancy_curl",
+    "divergence",
+    "force",
+    "pad_walls",
+    "strain_rate",
+    "strain_rate_adjoint",
+    "stream_function_from_velocity",
+    "velocity",
+    "vorticity",
+]
+
 A = TypeVar("A", bound=Any)
 """A NumPy array or torch tensor."""
 

@@ -17,6 +17,8 @@ from torch.nn.functional import pad
 from ..scene.grid import Grid
 from .isoviscous import laplacian_eigenvalues
 
+__all__ = ["TorchIsoviscousOperator"]
+
 
 class TorchIsoviscousOperator:
     """Solves ``K0 psi = f``; the torch twin of `crystalsim.stokes.isoviscous.IsoviscousOperator`.

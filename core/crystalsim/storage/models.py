@@ -14,6 +14,8 @@ from ..errors import StoreError
 from ..registry import registry
 from .files import sha256, write_text
 
+__all__ = ["load_model"]
+
 HISTORY = "history.nc"
 MODEL = "model.json"
 TRAINING = "training.json"

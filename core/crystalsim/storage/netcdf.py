@@ -21,6 +21,8 @@ from ..runtime.interrupts import shielded
 from .files import written_aside
 from .provenance import provenance as provenance
 
+__all__ = ["open", "save"]
+
 MANIFEST = "manifest.json"
 CASES = "cases.nc"
 """File in a folder of shards from which workers in other processes read their samples."""

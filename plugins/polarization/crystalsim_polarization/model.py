@@ -42,7 +42,8 @@ class Polarization(TorchSurrogate):
         with importlib.resources.as_file(importlib.resources.files(__package__) / "weights") as at:
             return cls.load(at)
 
-    def _new_network(self) -> nn.Module:
+    def build_network(self, inputs: int, outputs: int) -> nn.Module:
+        """Make the steps; they see crystals and strain rates in place of input channels."""
         options: PolarizationOptions = self.options
         return nn.ModuleList(
             Step(options.width, options.geometry_width, options.layers)
@@ -93,7 +94,7 @@ class Polarization(TorchSurrogate):
             mirrors: tuple[int, ...] = (int(torch.randint(0, 4, (1,))),)
         else:
             mirrors = MIRRORS if self.options.symmetric else (0,)
-        learned = sum(self._call(step, strain, support, mirror) for mirror in mirrors)
+        learned = sum(self.call(step, strain, support, mirror) for mirror in mirrors)
         return strain + support.rigidity * (learned / len(mirrors))
 
 
