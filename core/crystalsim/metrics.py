@@ -14,6 +14,8 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from .errors import SchemaError
 
+__all__ = ["Column", "MILLISECONDS", "Metric", "PERCENT", "ScoreFigure", "Unit"]
+
 Better = Literal["low", "high", "none"]
 Role = Literal["", "primary", "alternative_time"]
 Statistic = Literal["mean", "median", "p95", "worst"]
@@ -27,7 +29,9 @@ class Unit(NamedTuple):
 
 
 PERCENT = Unit("%", 0.01)
+"""Unit of ratios that are shown in percent."""
 MILLISECONDS = Unit("ms", 1e-3)
+"""Unit of short times [s]."""
 
 
 class Column(NamedTuple):

@@ -21,7 +21,7 @@ from ..scene.grid import Grid
 from ..storage.provenance import config_of, provenance
 from .declarations import FIGURES
 
-__all__ = ["Metric", "Scoring", "check_comparable", "make_scores", "ratio", "score"]
+__all__ = ["check_comparable", "make_scores", "ratio"]
 
 
 def check_comparable(reference: xr.Dataset, prediction: xr.Dataset) -> Grid:

@@ -12,6 +12,8 @@ from scipy.stats import DegenerateDataWarning, bootstrap
 from ..datasets.schema import sample_numbers
 from .declarations import declared
 
+__all__ = ["confidence_interval", "summarise"]
+
 _BATCH = 100
 """Resamples at a time: the memory of a bootstrap of many samples stays bounded."""
 

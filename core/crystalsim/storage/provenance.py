@@ -13,8 +13,6 @@ import xarray as xr
 
 from .._version import __version__
 
-__all__ = ["fingerprint"]
-
 _DRAWN = ": sampler "
 """What is in the line of a history that says how cases were drawn."""
 
