@@ -24,6 +24,7 @@ from crystalsim.testing import EvaluatorContract, SamplerContract, SolverContrac
 
 class TestBuiltin(SolverContract):
     name = "builtin"
+    start_options = {"extra_stress": True}
 
 
 class TestRandom(SamplerContract):
