@@ -1,18 +1,23 @@
 """The accessor, and files for other tools, read back."""
 
 import csv
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import crystalsim
 from crystalsim import Grid, make_cases, make_solutions
+from crystalsim.config.run import resolve
+from crystalsim.datasets.cases import cases_only
 from crystalsim.reports.export import write_crystals, write_latex, write_vtk
 from crystalsim.stokes import diagnostics, operators
 from crystalsim.stokes.crystal_motion import crystal_motion
+from crystalsim.workflows import run
 
 GRID = Grid(30, 20, -1000, 1000, -500, 500)
 CRYSTAL = {"x": 100, "z": -50, "radius": 200, "density": 2900, "viscosity": 1e23}
@@ -63,20 +68,92 @@ def test_opening_a_file_registers_the_accessor(solution, tmp_path):
     assert float(done.stdout) == float(solution.crystals.speed.max())
 
 
+def appended(path):
+    """Extent and arrays of a binary VTK file, by an independent reading of the format."""
+    content = path.read_bytes()
+    head, _, rest = content.partition(b'<AppendedData encoding="raw">_')
+    root = ET.fromstring(head + b"</VTKFile>")
+    arrays = {}
+    for element in root.iter("DataArray"):
+        start = int(element.get("offset"))
+        size = int.from_bytes(rest[start : start + 8], "little")
+        kind, bits = re.fullmatch(r"(\D+)(\d+)", element.get("type")).groups()
+        dtype = f"<{kind[0].lower()}{int(bits) // 8}"
+        array = np.frombuffer(rest[start + 8 : start + 8 + size], dtype)
+        components = int(element.get("NumberOfComponents"))
+        arrays[element.get("Name")] = array if components == 1 else array.reshape(-1, components)
+    return root.find(".//Piece").attrib, arrays
+
+
 def test_vtk_is_read_back(solution, tmp_path):
     paths = write_vtk(solution, tmp_path / "vtk")
     assert [p.name for p in paths] == ["sample-00000.vtr", "sample-00001.vtr"]
-    piece = ET.parse(paths[1]).getroot().find(".//Piece")
-    assert piece.get("Extent") == "0 30 0 0 0 20"
-    arrays = {a.get("Name"): np.array(a.text.split(), float) for a in piece.iter("DataArray")}
-    np.testing.assert_allclose(arrays["x"], GRID.x_face)
-    np.testing.assert_allclose(arrays["z"], GRID.z_face)
+    piece, arrays = appended(paths[1])
+    assert piece["Extent"] == "0 30 0 0 0 20"
+    np.testing.assert_array_equal(arrays["x"], GRID.x_face)
+    np.testing.assert_array_equal(arrays["y"], [0])
+    np.testing.assert_array_equal(arrays["z"], GRID.z_face)
     # x runs fastest in VTK, as in our arrays on (z, x).
-    expected = solution.crystals.velocity.velocity_z.values[1].ravel()
-    np.testing.assert_allclose(arrays["velocity"].reshape(-1, 3)[:, 2], expected, rtol=1e-6)
-    np.testing.assert_allclose(arrays["pressure"], solution.pressure.values[1].ravel(), rtol=1e-6)
+    velocity = solution.crystals.velocity.isel(sample=1)
+    np.testing.assert_array_equal(arrays["velocity"][:, 0], velocity.velocity_x.values.ravel())
+    np.testing.assert_array_equal(arrays["velocity"][:, 1], 0)
+    np.testing.assert_array_equal(arrays["velocity"][:, 2], velocity.velocity_z.values.ravel())
+    for name in ("pressure", "phase", "crystal_fraction", "stream_function"):
+        np.testing.assert_array_equal(arrays[name], solution[name].values[1].ravel())
     listed = ET.parse(tmp_path / "vtk" / "samples.pvd").getroot().iter("DataSet")
-    assert [d.get("file") for d in listed] == [p.name for p in paths]
+    names = [(d.get("timestep"), d.get("part"), d.get("file")) for d in listed]
+    assert names[2:] == [("1", "0", "sample-00001.vtr"), ("1", "1", "crystals-00001.vtp")]
+
+
+def test_media_in_vtk_are_painted_or_given(solution, tmp_path):
+    _, arrays = appended(write_vtk(solution, tmp_path / "painted")[0])
+    fraction = solution["crystal_fraction"].values[0].ravel()
+    np.testing.assert_allclose(arrays["density"], 2700 + 200 * fraction)
+    fluidity = fraction / 1e23 + (1 - fraction) / 1e20
+    np.testing.assert_allclose(arrays["viscosity"], 1 / fluidity)
+    layers = np.linspace(3000, 2600, 20)[:, None] * np.ones(30)
+    cases = make_cases(grid=GRID, density=layers, viscosity=layers * 1e17)
+    _, arrays = appended(write_vtk(cases, tmp_path / "given")[0])
+    np.testing.assert_array_equal(arrays["density"], layers.ravel())
+    np.testing.assert_array_equal(arrays["viscosity"], 1e17 * layers.ravel())
+    assert "velocity" not in arrays
+
+
+def test_crystals_in_vtk_have_their_area_and_motion(solution, tmp_path):
+    folder = write_vtk(solution, tmp_path)[1].parent
+    piece, arrays = appended(folder / "crystals-00001.vtp")
+    assert piece == {"NumberOfPoints": "128", "NumberOfPolys": "2"}
+    assert arrays["offsets"].tolist() == [64, 128]
+    for k, polygon in enumerate(arrays["points"].reshape(2, 64, 3)):
+        np.testing.assert_allclose(polygon.mean(axis=0), [(100, -500)[k], 0, -50], atol=1e-9)
+        np.testing.assert_allclose(np.linalg.norm(polygon - polygon.mean(axis=0), axis=1), 200)
+    np.testing.assert_array_equal(arrays["crystal"], [1, 2])
+    motion = crystal_motion(solution).isel(sample=1)
+    np.testing.assert_array_equal(arrays["velocity"][:, 2], motion["crystal_velocity_z"])
+    np.testing.assert_array_equal(arrays["angular_velocity"], motion["crystal_angular_velocity"])
+
+
+def test_paraviews_library_reads_it(solution, tmp_path):
+    """VTK itself: crystals lie where the phase says, and stand still where the flow does."""
+    pyvista = pytest.importorskip("pyvista", reason="pip install pyvista")
+    folder = write_vtk(solution, tmp_path)[1].parent
+    section, crystals = pyvista.PVDReader(folder / "samples.pvd"), []
+    assert section.time_values == [0, 1]
+    section.set_active_time_value(1)
+    grid, crystals = section.read()
+    assert grid.n_cells == 600
+    assert grid.bounds == pytest.approx((-1000, 1000, 0, 0, -500, 500))
+    np.testing.assert_array_equal(grid.cell_data["phase"], solution["phase"].values[1].ravel())
+    expected = solution["stream_function"].values[1].ravel()
+    np.testing.assert_array_equal(grid.point_data["stream_function"], expected)
+    assert crystals.n_cells == 2
+    for k in range(2):
+        polygon = crystals.get_cell(k)
+        cells = grid.find_cells_within_bounds(polygon.bounds)
+        inside = grid.cell_data["phase"][cells] == k + 1
+        assert np.pi * 200**2 == pytest.approx(inside.sum() * GRID.hx * GRID.hz, rel=0.1)
+    sizes = crystals.compute_cell_sizes()["Area"]
+    np.testing.assert_allclose(sizes, np.pi * 200**2, rtol=2e-3)
 
 
 def test_crystals_as_a_table(solution, tmp_path):
@@ -86,6 +163,17 @@ def test_crystals_as_a_table(solution, tmp_path):
     assert float(rows[2]["x"]) == -500
     expected = crystal_motion(solution).crystal_velocity_z.values[1, 1]
     assert float(rows[2]["crystal_velocity_z"]) == expected > 0
+
+
+@pytest.mark.parametrize("kind", ["cases", "solutions"])
+def test_the_table_is_what_the_sampler_list_reads(kind, tmp_path):
+    rigid, other = {**CRYSTAL, "viscosity": np.inf}, {**CRYSTAL, "x": -500}
+    cases = make_cases([[rigid], [CRYSTAL, other]], GRID)
+    dataset = crystalsim.get("solver", "builtin").solve(cases) if kind == "solutions" else cases
+    write_crystals(dataset, tmp_path / "c.csv")
+    walls = {"x_range": (-1000.0, 1000.0), "z_range": (-500.0, 500.0)}
+    options = {"file": str(tmp_path / "c.csv"), "cells": (30, 20), **walls}
+    xr.testing.assert_equal(crystalsim.get("sampler", "list", **options).sample(), cases)
 
 
 def test_scores_as_latex(solution, tmp_path):
@@ -99,9 +187,39 @@ def test_scores_as_latex(solution, tmp_path):
 
 def test_command(command, solution, tmp_path):
     crystalsim.save(solution, tmp_path / "s.nc")
-    for target in ("vtk", "c.csv"):
-        assert command("export", tmp_path / "s.nc", tmp_path / target).status == 0
-        assert (tmp_path / target).exists()
+    crystalsim.save(cases_only(solution), tmp_path / "cases.nc")
+    for source in ("s", "cases"):
+        for target in (source, f"{source}.csv"):
+            assert command("export", tmp_path / f"{source}.nc", tmp_path / target).status == 0
+        assert len(list(csv.DictReader((tmp_path / f"{source}.csv").open()))) == 3
+        _, arrays = appended(tmp_path / source / "sample-00001.vtr")
+        assert ("velocity" in arrays) == (source == "s")
     wrong = command("export", tmp_path / "s.nc", tmp_path / "s.xlsx")
     assert wrong.status == 2
     assert "expected a folder, or a file .csv or .tex" in wrong.err
+
+
+def test_a_run_is_exported_with_its_predictions(command, tmp_path):
+    tables = {
+        "samples": {"training": 1, "validation": 1, "test": 2},
+        "sampler": {"cells": 16, "radius": [100.0, 200.0]},
+        "model": {"plugin": "dilute"},
+        "baselines": ["isoviscous"],
+        "evaluators": ["fields"],
+    }
+    run.run(resolve(tables), tmp_path / "run")
+    assert command("export", tmp_path / "run", tmp_path / "vtk").status == 0
+    folders = {path.parent.name for path in tmp_path.glob("vtk/*/samples.pvd")}
+    assert folders == {"solved", "dilute", "isoviscous"}
+    solved = crystalsim.open(tmp_path / "run" / "solutions" / "test")
+    _, arrays = appended(tmp_path / "vtk" / "solved" / "sample-00001.vtr")
+    np.testing.assert_array_equal(arrays["speed"], solved.crystals.speed.values[1].ravel())
+    assert command("export", tmp_path / "run", tmp_path / "c.csv").status == 0
+    rows = list(csv.DictReader((tmp_path / "c.csv").open()))
+    assert len(rows) == solved["crystal_count"].sum()
+    assert command("export", tmp_path / "run", tmp_path / "t.tex").status == 0
+    assert "fields-isoviscous" in (tmp_path / "t.tex").read_text()
+    (tmp_path / "run" / "summary.txt").unlink()
+    half = command("export", tmp_path / "run", tmp_path / "other")
+    assert half.status == 1
+    assert "no finished run" in half.err

@@ -16,6 +16,14 @@ from crystalsim.options import read_toml
 
 from .plugin import ListOptions
 
+RESULTS = (
+    "crystal",
+    "crystal_velocity_x",
+    "crystal_velocity_z",
+    "crystal_angular_velocity",
+)
+"""Columns that ``crystalsim export`` adds and that decide nothing: number and motion."""
+
 
 class ListSampler(Configured[ListOptions]):
     """Gives the crystals that are listed; nothing is random.
@@ -73,7 +81,7 @@ class ListSampler(Configured[ListOptions]):
         """Sample and properties of a crystal."""
         if not isinstance(row, Mapping):
             raise SchemaError(f"{where}: {row!r}; expected a table with x, z, radius ...")
-        said = dict(row)
+        said = {name: value for name, value in row.items() if name not in RESULTS}
         text = said.pop("sample", 0)
         try:
             number = -1.0 if isinstance(text, bool) else float(text)
