@@ -117,6 +117,10 @@ def test_media_in_vtk_are_painted_or_given(solution, tmp_path):
     np.testing.assert_array_equal(arrays["density"], layers.ravel())
     np.testing.assert_array_equal(arrays["viscosity"], 1e17 * layers.ravel())
     assert "velocity" not in arrays
+    faces = np.linspace(3000, 2600, 21)[:, None] * np.ones(30)
+    cases = make_cases(grid=GRID, density_face=faces)
+    _, arrays = appended(write_vtk(cases, tmp_path / "faces")[0])
+    np.testing.assert_allclose(arrays["density"], (0.5 * (faces[1:] + faces[:-1])).ravel())
 
 
 def test_crystals_in_vtk_have_their_area_and_motion(solution, tmp_path):

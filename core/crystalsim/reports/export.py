@@ -31,7 +31,7 @@ AXES = "xyz"
 """Order of axes in VTK; data without an axis lie in the plane where it is zero."""
 
 _CORNERS = 64
-"""Of the polygon that stands for a disc: it lies within 0.12 % of the radius."""
+"""Corners of the polygon that stands for a disc: its sides lie within 0.12 % of the radius."""
 
 
 def write_vtk(dataset: xr.Dataset, folder: Path) -> list[Path]:
@@ -66,9 +66,8 @@ def write_vtk(dataset: xr.Dataset, folder: Path) -> list[Path]:
         sample = dataset.isel(sample=i)
         media = {"viscosity": scene.viscosity_cell, "density": _density(case, grid)}
         if "density_face" in sample:  # given around faces alone: the mean of those of a cell
-            media["density"] = (
-                0.5 * (sample["density_face"][1:] + sample["density_face"][:-1]).values
-            )
+            face = sample["density_face"].values
+            media["density"] = 0.5 * (face[1:] + face[:-1])
         painted = {name: values.ravel() for name, values in media.items()}
         cells = {**_velocity(sample), **painted, **_on(sample, "")}
         write_grid(folder / names[i][0], faces, cells, _on(sample, "_face"))
