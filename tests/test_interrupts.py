@@ -13,6 +13,7 @@ import time
 import pytest
 
 import crystalsim
+from crystalsim.cli import main
 from crystalsim.runtime import interrupts
 
 TRIES = 40
@@ -143,15 +144,31 @@ def test_ctrl_c_waits_for_a_file_that_is_being_written():
 
 
 def test_a_swallowed_ctrl_c_is_noticed_at_the_next_step():
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        interrupts.listen()
+    with python_handler(), interrupts.listening():
         with contextlib.suppress(KeyboardInterrupt):  # as a destructor would
             signal.raise_signal(signal.SIGINT)
         assert interrupts.heard()
         with pytest.raises(KeyboardInterrupt):
             interrupts.check()
+
+
+@contextlib.contextmanager
+def python_handler():
+    """Let SIGINT raise KeyboardInterrupt, as at the start of a program."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
     finally:
-        interrupts.listen()
         signal.signal(signal.SIGINT, before)
+
+
+def test_a_command_leaves_signals_as_they_were(command, monkeypatch):
+    def press(*_, **__):
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(main.crystalsim, "main", press)
+    with python_handler():
+        assert command("plugins").status == 130
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert not interrupts.heard()
+        interrupts.check()  # raises nothing: the next command begins afresh

@@ -101,18 +101,18 @@ def main() -> None:
     """Run the command line; errors of users are one line, without a traceback."""
     from ..runtime import interrupts
 
-    interrupts.listen()
-    try:
-        crystalsim(standalone_mode=False)
-    except BaseException as error:
-        # A library, or an import, that is interrupted may raise anything.
-        if interrupts.heard() or isinstance(error, (KeyboardInterrupt, click.Abort)):
-            print(
-                "\nInterrupted. What is finished is kept: run the same command again to go on.",
-                file=sys.stderr,
-            )
-            sys.exit(130)
-        sys.exit(_explain(error))
+    with interrupts.listening():
+        try:
+            crystalsim(standalone_mode=False)
+        except BaseException as error:
+            # A library, or an import, that is interrupted may raise anything.
+            if interrupts.heard() or isinstance(error, (KeyboardInterrupt, click.Abort)):
+                print(
+                    "\nInterrupted. What is finished is kept: run the same command again to go on.",
+                    file=sys.stderr,
+                )
+                sys.exit(130)
+            sys.exit(_explain(error))
 
 
 def _explain(error: BaseException) -> int:

@@ -2,7 +2,7 @@
 
 Python raises `KeyboardInterrupt` between any two instructions. Inside xarray's locks on netCDF
 files that leaves a lock taken for ever; in a destructor or a callback of a library it is swallowed.
-`shielded` keeps it back until a file is read or written; `listen` and `check` see to it that a
+`shielded` keeps it back until a file is read or written; `listening` and `check` see to it that a
 swallowed one still ends a command at its next step.
 """
 
@@ -30,18 +30,28 @@ class _State:
     asked = False
 
 
-def listen() -> None:
-    """Let Ctrl-C be remembered until `heard` is called; for programs, called in the main thread.
+@contextlib.contextmanager
+def listening() -> Iterator[None]:
+    """Remember Ctrl-C while inside, for `heard` and `check`; for programs, in the main thread.
 
-    A handler that is not Python's own, or a process that ignores Ctrl-C, is left as it is.
+    A handler that is not Python's own, or a process that ignores Ctrl-C, is left as it is. On
+    leaving, the handler and what was heard are as they were before.
     """
-    _State.asked = False
-    if _is_main() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    asked, _State.asked = _State.asked, False
+    before = signal.getsignal(signal.SIGINT)
+    ours = _is_main() and before is signal.default_int_handler
+    if ours:
         signal.signal(signal.SIGINT, _handle)
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, before)
+        _State.asked = asked
 
 
 def heard() -> bool:
-    """Whether Ctrl-C was pressed since `listen`."""
+    """Whether Ctrl-C was pressed since `listening` began."""
     return _State.asked
 
 
