@@ -231,7 +231,7 @@ def test_missing_shards_and_numbers_that_are_none(cases, tmp_path):
     (folder / "shard-00002.nc").unlink()
     wrong = netcdf.read_file(folder / "shard-00001.nc")
     wrong["velocity_x"][1, 3, 3] = np.nan
-    netcdf.save(wrong, folder / "shard-00001.nc", checksum=True)
+    netcdf.write(wrong, folder / "shard-00001.nc", checksum=True)
     found = damage(folder)
     assert "sample 3: velocity_x is not finite" in found["shard-00001.nc"]
     assert found["shard-00002.nc"].startswith("missing")

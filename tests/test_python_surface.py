@@ -6,7 +6,7 @@ import xarray as xr
 
 import crystalsim
 from crystalsim import Grid, make_cases
-from crystalsim.errors import CrystalsimError, SchemaError
+from crystalsim.errors import CrystalsimError, SchemaError, StoreError
 
 CRYSTAL = {"x": 0, "z": 100, "radius": 120, "density": 2900, "viscosity": 1e24}
 
@@ -131,3 +131,30 @@ def test_rigid_crystals_from_the_shell_and_from_a_table(command, tmp_path, value
     arguments = ["sample", "--sampler", "list", "-o", f"sampler.file={table}"]
     assert command(*arguments, "--output", listed).status == 0
     assert np.isposinf(crystalsim.open(listed).crystal_viscosity.values).all()
+
+
+def test_save_replaces_no_file_unless_asked_to(tmp_path):
+    path = tmp_path / "cases.nc"
+    first, second = (make_cases([[]], Grid(n, n)) for n in (8, 16))
+    crystalsim.save(first, path)
+    with pytest.raises(StoreError, match=r"cases\.nc: is there already; .*overwrite=True"):
+        crystalsim.save(second, path)
+    assert crystalsim.open(path).identical(first)
+    crystalsim.save(second, path, overwrite=True)
+    assert crystalsim.open(path).identical(second)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "expected"),
+    [
+        (xr.Dataset(), "there are no variables"),
+        (xr.Dataset({"temperature": ("time", [1.0])}), r"score 'temperature' is on \('time',\)"),
+        (make_cases([[CRYSTAL]], Grid(8, 8)).drop_vars("gravity"), "'gravity'.* is missing"),
+        (np.ones(3), "ndarray .*expected an xarray.Dataset"),
+    ],
+    ids=["empty", "foreign", "incomplete", "array"],
+)
+def test_save_refuses_what_is_no_dataset_of_ours(tmp_path, dataset, expected):
+    with pytest.raises(SchemaError, match=expected):
+        crystalsim.save(dataset, tmp_path / "other.nc")
+    assert not list(tmp_path.iterdir())

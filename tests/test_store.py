@@ -93,7 +93,7 @@ def test_a_failed_write_leaves_the_old_file(solutions, tmp_path, monkeypatch):
 
     monkeypatch.setattr(xr.Dataset, "to_netcdf", fail)
     with pytest.raises(StoreError, match=r"solutions\.nc: cannot be written: No space left"):
-        crystalsim.save(solutions.isel(sample=[0]), path)
+        crystalsim.save(solutions.isel(sample=[0]), path, overwrite=True)
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["solutions.nc"]
 
@@ -105,7 +105,7 @@ def test_damaged_files_are_named(solutions, tmp_path):
     path.write_text("not netCDF")
     with pytest.raises(StoreError, match=r"solutions\.nc: not a readable netCDF file"):
         crystalsim.open(path)
-    crystalsim.save(solutions, path)
+    crystalsim.save(solutions, path, overwrite=True)
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(StoreError, match=r"solutions\.nc: not a readable netCDF file"):
@@ -131,7 +131,7 @@ def test_violations_name_the_file_and_the_variables(solutions, tmp_path):
     path = tmp_path / "wrong.nc"
     wrong = solutions.drop_vars("velocity_z")
     wrong["velocity_x"].attrs["units"] = "cm/a"
-    crystalsim.save(wrong, path)
+    netcdf.write(wrong, path)
     with pytest.raises(SchemaError, match=r"wrong\.nc: .*velocity_x.*cm/a.*m s-1.*velocity_z"):
         crystalsim.open(path)
 

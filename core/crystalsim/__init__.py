@@ -26,11 +26,17 @@ _HOMES = {
     "make_solutions": "datasets.solutions",
     "motion_of": "stokes.crystal_motion",
     "open": "storage.netcdf",
-    "save": "storage.netcdf",
+    "save": "storage.saving",
     "validate": "datasets.schema",
 }
 
-_DATASETS = ("datasets.cases", "datasets.solutions", "storage.netcdf", "stokes.crystal_motion")
+_DATASETS = (
+    "datasets.cases",
+    "datasets.solutions",
+    "storage.netcdf",
+    "storage.saving",
+    "stokes.crystal_motion",
+)
 """Homes of what makes datasets."""
 
 __all__ = ["__version__", *_HOMES]
@@ -47,7 +53,8 @@ if TYPE_CHECKING:
     from .scene.options import SceneOptions
     from .stokes.crystal_motion import crystal_motion, motion_of
     from .storage.models import load_model
-    from .storage.netcdf import open, save
+    from .storage.netcdf import open
+    from .storage.saving import save
 
 
 def __getattr__(name: str) -> Any:

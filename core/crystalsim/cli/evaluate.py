@@ -108,5 +108,5 @@ def _kept_or_made(
         return None
     scores = scores.assign_attrs({**provenance(config), **scores.attrs, **marks})
     if path:
-        netcdf.save(scores, path)
+        netcdf.write(scores, path)
     return scores

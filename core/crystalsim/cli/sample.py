@@ -49,7 +49,7 @@ def command(
     else:
         remove_stale(output.parent)
         cases = pipeline.draw_cases(chosen, count, number)
-        netcdf.save(cases, output)
+        netcdf.write(cases, output)
     counts = cases["crystal_count"].values
     click.echo(
         f"{output}: {cases.sizes['sample']} samples of {counts.min()}-{counts.max()} crystals on "

@@ -52,7 +52,7 @@ class Order(NamedTuple):
     attributes
         Provenance of every file.
     compress
-        Whether to deflate the files; see `netcdf.save`.
+        Whether to deflate the files; see `netcdf.write`.
     """
 
     folder: Path
@@ -68,7 +68,7 @@ class Order(NamedTuple):
         """Write all cases into the folder; gives the order for workers that read them there."""
         path = self.folder.absolute() / CASES
         if not _holds(path, cases):
-            netcdf.save(cases, path)
+            netcdf.write(cases, path)
         return self._replace(folder=path.parent)
 
     def make(self, task: Task, cases: xr.Dataset | None = None) -> Outcome:
@@ -95,7 +95,7 @@ class Order(NamedTuple):
             else:
                 solutions, failed = _one_by_one(cases, self.compute)
         solutions = solutions.assign_attrs({**solutions.attrs, **self.attributes})
-        netcdf.save(solutions, self.path(task), compress=self.compress, checksum=True)
+        netcdf.write(solutions, self.path(task), compress=self.compress, checksum=True)
         converged = solutions["converged"].values.astype(bool)
         unconverged = [n for n, good in zip(numbers, converged, strict=True) if not good]
         return Outcome(len(numbers), failed, [n for n in unconverged if n not in failed])

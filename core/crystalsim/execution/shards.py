@@ -51,7 +51,7 @@ class Job(NamedTuple):
     shard_size
         Samples in a shard.
     compress
-        Whether to deflate the files; see `netcdf.save`.
+        Whether to deflate the files; see `netcdf.write`.
     """
 
     verb: str

@@ -24,7 +24,7 @@ def join_files(paths: list[Path], output: Path, *, compress: bool = False) -> No
     output
         File to write.
     compress
-        See `store.save`.
+        See `netcdf.write`.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def join_files(paths: list[Path], output: Path, *, compress: bool = False) -> No
     if any(layout != layouts[0] for layout in layouts):
         # Shards with failed samples may lack variables; xarray knows what to do, in memory.
         parts = [netcdf.read_file(path) for path in paths]
-        netcdf.save(netcdf.concatenate(parts), output, compress=compress)
+        netcdf.write(netcdf.concatenate(parts), output, compress=compress)
         return
     with written_aside(output) as aside, netCDF4.Dataset(aside, "w") as target:
         first = 0
@@ -77,7 +77,7 @@ def _define(target: netCDF4.Dataset, source: netCDF4.Dataset, samples: int) -> N
             variable.dtype,
             variable.dimensions,
             zlib=bool(filters.get("zlib")),
-            complevel=1,  # as in `store.save`
+            complevel=1,  # as in `netcdf.write`
             shuffle=bool(filters.get("shuffle")),
             fletcher32=bool(filters.get("fletcher32")),
             chunksizes=chunks if isinstance(chunks, list) and len(chunks) > 2 else None,

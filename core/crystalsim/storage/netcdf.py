@@ -37,7 +37,7 @@ _AS_FIRST: dict[str, Any] = {
 """Options to join parts of one dataset: what does not depend on the sample is that of the first."""
 
 
-def save(
+def write(
     dataset: xr.Dataset, path: str | Path, *, compress: bool = True, checksum: bool = False
 ) -> None:
     """Write a dataset to one netCDF file, aside first and then renamed.

@@ -20,7 +20,7 @@ from ..hookspecs import ENTRY_POINT_GROUP
 from ..options import describe_options, make_options
 from ..registry import Entry, get, registry
 from ..storage.netcdf import open as open_dataset
-from ..storage.netcdf import save
+from ..storage.netcdf import write
 
 HEAVY = ("matplotlib", "netCDF4", "numpy", "scipy", "torch", "xarray")
 """What no plugin may import before it is used: every command would start slowly."""
@@ -111,7 +111,7 @@ class PluginContract:
 
 def assert_survives_a_file(dataset: xr.Dataset, path: Path) -> None:
     """Check that a dataset, written and read, is identical, in plain xarray and in ours."""
-    save(dataset, path)
+    write(dataset, path)
     xr.testing.assert_identical(xr.load_dataset(path), dataset)
     xr.testing.assert_identical(open_dataset(path), dataset)
 

@@ -15,7 +15,7 @@ from ..datasets.schema import validate
 from ..errors import CrystalsimError
 from ..registry import build, get, registry
 from ..storage.netcdf import open as open_dataset
-from ..storage.netcdf import save
+from ..storage.netcdf import write
 from .base import without_time
 from .examples import example_cases, example_solutions
 from .flow import FIELDS, FlowContract, assert_motion_is_that_of_the_flow
@@ -136,7 +136,7 @@ class ModelContract(FlowContract):
             return
         parts = []
         for number, chosen in enumerate((slice(0, 1), slice(1, None))):
-            save(example_solutions().isel(sample=chosen), tmp_path / f"{number}.nc")
+            write(example_solutions().isel(sample=chosen), tmp_path / f"{number}.nc")
             parts.append(open_dataset(tmp_path / f"{number}.nc"))
         model.fit_parts(parts, [example_solutions()], seed=3)
         assert isinstance(model, Model)

@@ -129,7 +129,7 @@ def _solve_splits(config: RunConfig, place: RunFolder, workers: int) -> None:
     for split, seed in split_seeds(config.seed).items():
         path, solutions = place.cases(split), place.solutions(split)
         if not path.is_file():
-            netcdf.save(draw_cases(config.sampler, getattr(config.samples, split), seed), path)
+            netcdf.write(draw_cases(config.sampler, getattr(config.samples, split), seed), path)
         logger.info("%s samples", split)
         cases, schedule = netcdf.open(path, "cases"), Schedule(workers)
         solve_cases(cases, config.solver, solutions, schedule=schedule, seed=seed, compress=True)
@@ -166,7 +166,7 @@ def _scores(
             made = scoring.score(evaluator, prediction)
             if made is None:
                 continue
-            netcdf.save(made, path)
+            netcdf.write(made, path)
         found[evaluator] = netcdf.read_file(path)
         _announce(place, f"scores/{path.stem}", found[evaluator])
     return found

@@ -99,7 +99,7 @@ def _truth(
     path = folder / "cases.nc"
     if not path.is_file():
         make_folder(folder)
-        netcdf.save(pipeline.draw_cases(sampler, study.test_samples, seed), path)
+        netcdf.write(pipeline.draw_cases(sampler, study.test_samples, seed), path)
     cases = netcdf.open(path, "cases")
     solve_cases(cases, config.solver, folder / "solutions", schedule=Schedule(workers), seed=seed)
     return usable(netcdf.open(folder / "solutions"))

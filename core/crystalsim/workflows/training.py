@@ -107,7 +107,7 @@ def train_model(
     history = history.assign_attrs(attributes)
     if not is_chief():
         return history
-    netcdf.save(history, folder / HISTORY)
+    netcdf.write(history, folder / HISTORY)
     save_model(model, choice, folder, seed)
     return history
 

@@ -127,7 +127,7 @@ class Judge:
         # Whoever comes second waits; after a kill, it makes only the shards that are missing.
         with locked(self.folder / "solutions" / f"{name}.lock"):
             if not (place / "cases.nc").is_file():
-                netcdf.save(draw_cases(config.sampler, count, seed), place / "cases.nc")
+                netcdf.write(draw_cases(config.sampler, count, seed), place / "cases.nc")
             solve_cases(
                 netcdf.open(place / "cases.nc", "cases"),
                 config.solver,
