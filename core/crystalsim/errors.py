@@ -34,6 +34,14 @@ class PluginError(CrystalsimError):
     exit_code = 2
 
 
+class ContractError(CrystalsimError):
+    """A plugin returned what its contract does not allow."""
+
+
+class MemoryShortageError(CrystalsimError):
+    """There is not enough memory."""
+
+
 class SchemaError(CrystalsimError):
     """A dataset does not follow the schema of its kind."""
 

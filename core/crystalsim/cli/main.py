@@ -122,6 +122,10 @@ def _explain(error: BaseException) -> int:
     if isinstance(error, click.ClickException):
         error.show()
         return error.exit_code
+    if not isinstance(error, CrystalsimError):
+        from ..runtime.memory import is_shortage, shortage
+
+        error = shortage(error) if is_shortage(error) else error
     if isinstance(error, CrystalsimError):
         print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code

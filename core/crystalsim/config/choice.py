@@ -55,6 +55,12 @@ class Choice:
         """``{"plugin": name, **options}``, as it stands in files."""
         return {"plugin": self.name, **self.options}
 
+    @property
+    def origin(self) -> str:
+        """Plugin and distribution, for messages."""
+        entry = registry().lookup(self.kind, self.name)
+        return f"{self.kind} '{entry.plugin.name}' of {entry.distribution} {entry.version}"
+
     def build(self) -> Any:
         """Make the plugin object; see `crystalsim.get`."""
         return build(self.kind, self.name, self.options)

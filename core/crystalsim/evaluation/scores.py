@@ -10,7 +10,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from ..config.choice import Choice
 from ..contracts import PreparesReference
+from ..datasets.returned import calling, check_returned
 from ..datasets.schema import validate
 from ..datasets.solutions import walls
 from ..errors import SchemaError, UnsupportedError
@@ -131,25 +133,33 @@ class Scoring:
         ------
         SchemaError
             If the prediction is of other samples, or on another grid.
+        ContractError, PluginError
+            If the evaluator returns something else than scores of these samples, or fails.
         """
         check_comparable(self.reference, prediction)
-        if name not in self._evaluators:
-            self._evaluators[name] = build("evaluator", name, self.options[name])
-        evaluator = self._evaluators[name]
+        origin = Choice("evaluator", name).origin
         try:
-            if not isinstance(evaluator, PreparesReference):
-                scores = evaluator.evaluate(self.reference, prediction)
-            else:
-                if name not in self._prepared:
-                    self._prepared[name] = evaluator.prepare(self.reference)
-                scores = evaluator.evaluate(self.reference, prediction, self._prepared[name])
+            with calling(origin):
+                returned = self._evaluate(name, prediction)
         except UnsupportedError as error:
             logger.warning("evaluator '%s' is left out: %s", name, error)
             return None
+        scores = check_returned(returned, "scores", origin, same_as=self.reference)
         datasets = {"reference": self.reference, "prediction": prediction}
         origins = {which: config_of(dataset.attrs) for which, dataset in datasets.items()}
         attributes = provenance({"evaluator": {name: self.options[name]}, **origins})
         return scores.assign_attrs({**scores.attrs, **attributes})
+
+    def _evaluate(self, name: str, prediction: xr.Dataset) -> Any:
+        """Call an evaluator, which is made and prepared once."""
+        if name not in self._evaluators:
+            self._evaluators[name] = build("evaluator", name, self.options[name])
+        evaluator = self._evaluators[name]
+        if not isinstance(evaluator, PreparesReference):
+            return evaluator.evaluate(self.reference, prediction)
+        if name not in self._prepared:
+            self._prepared[name] = evaluator.prepare(self.reference)
+        return evaluator.evaluate(self.reference, prediction, self._prepared[name])
 
     def score_all(self, prediction: xr.Dataset) -> dict[str, xr.Dataset]:
         """Scores by each evaluator that can judge these data."""

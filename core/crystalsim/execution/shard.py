@@ -5,6 +5,7 @@ A sample that raises is filled with NaN and reported by its number; the others g
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,8 +14,16 @@ import numpy as np
 import xarray as xr
 
 from ..datasets import schema
+from ..datasets.returned import check_returned, require_finite
 from ..datasets.solutions import make_solutions
-from ..errors import OptionError, SchemaError, StoreError, one_line
+from ..errors import (
+    ContractError,
+    MemoryShortageError,
+    OptionError,
+    StoreError,
+    one_line,
+)
+from ..runtime.memory import is_shortage, shortage
 from ..storage import netcdf
 from ..storage.netcdf import CASES
 from ..storage.provenance import fingerprint
@@ -28,12 +37,22 @@ class Task(NamedTuple):
     last: int
 
 
+class Failure(NamedTuple):
+    """Why a sample failed: in one line, and the traceback of the plugin."""
+
+    message: str
+    traceback: str
+
+
 class Outcome(NamedTuple):
     """What became of a shard: the numbers of samples that failed or did not converge."""
 
     samples: int
-    failed: dict[int, str]
+    failed: dict[int, Failure]
     unconverged: list[int]
+
+
+_NOT_THE_SAMPLES_FAULT = (OptionError, StoreError, ContractError, MemoryShortageError)
 
 
 Compute = Callable[[xr.Dataset], xr.Dataset]
@@ -49,6 +68,8 @@ class Order(NamedTuple):
         Folder of the shards.
     compute
         Turns cases into solutions.
+    origin
+        Plugin and distribution that `compute` asks, for messages.
     attributes
         Provenance of every file.
     compress
@@ -57,6 +78,7 @@ class Order(NamedTuple):
 
     folder: Path
     compute: Compute
+    origin: str
     attributes: dict[str, Any]
     compress: bool
 
@@ -80,25 +102,65 @@ class Order(NamedTuple):
             The shard.
         cases
             Cases of the shard; None reads them from the folder.
+
+        Raises
+        ------
+        ContractError
+            If the plugin returns something else than solutions of these samples.
+        MemoryShortageError
+            If memory runs out.
         """
+        try:
+            return self._written(task, cases)
+        except Exception as error:
+            if is_shortage(error):
+                raise shortage(error) from None
+            raise
+
+    def _written(self, task: Task, cases: xr.Dataset | None) -> Outcome:
         if cases is None:
             cases = netcdf.read_samples(self.folder / CASES, task.first, task.last)
         numbers = schema.sample_numbers(cases)
-        failed: dict[int, str] = {}
+        failed: dict[int, Failure] = {}
         try:
-            solutions = _checked(self.compute, cases)
-        except (OptionError, StoreError):
-            raise  # not the sample's fault
+            solutions = self._checked(cases)
         except Exception as error:
-            if len(numbers) == 1:
-                solutions, failed = _failed(cases), {numbers[0]: one_line(error)}
+            alone = len(numbers) == 1
+            if isinstance(error, _NOT_THE_SAMPLES_FAULT) or (alone and is_shortage(error)):
+                raise
+            if alone:
+                solutions, failed = _failed(cases), {numbers[0]: _failure(error)}
             else:
-                solutions, failed = _one_by_one(cases, self.compute)
+                solutions, failed = self._one_by_one(cases)
         solutions = solutions.assign_attrs({**solutions.attrs, **self.attributes})
         netcdf.write(solutions, self.path(task), compress=self.compress, checksum=True)
         converged = solutions["converged"].values.astype(bool)
         unconverged = [n for n, good in zip(numbers, converged, strict=True) if not good]
         return Outcome(len(numbers), failed, [n for n in unconverged if n not in failed])
+
+    def _checked(self, cases: xr.Dataset) -> xr.Dataset:
+        """Do the work and check that the plugin kept its promise."""
+        solutions = check_returned(self.compute(cases), "solutions", self.origin, same_as=cases)
+        require_finite(solutions)
+        return solutions
+
+    def _one_by_one(self, cases: xr.Dataset) -> tuple[xr.Dataset, dict[int, Failure]]:
+        """Work on each sample alone, so that one that raises spoils no other."""
+        numbers = schema.sample_numbers(cases)
+        parts, failed = [], {}
+        for i, number in enumerate(numbers):
+            one = cases.isel(sample=[i])
+            try:
+                parts.append(self._checked(one))
+            except Exception as error:
+                if isinstance(error, _NOT_THE_SAMPLES_FAULT) or is_shortage(error):
+                    raise
+                failed[number] = _failure(error)
+                parts.append(_failed(one))
+        shared = [str(n) for n in parts[0].data_vars if all(n in part for part in parts)]
+        good = next((i for i, n in enumerate(numbers) if n not in failed), 0)
+        joined = netcdf.concatenate([part[shared] for part in parts])
+        return joined.assign_attrs(parts[good].attrs), failed
 
 
 def _holds(path: Path, cases: xr.Dataset) -> bool:
@@ -108,30 +170,9 @@ def _holds(path: Path, cases: xr.Dataset) -> bool:
         return False
 
 
-def _checked(compute: Compute, cases: xr.Dataset) -> xr.Dataset:
-    """Do the work and check that a plugin kept its promise: valid, the same samples, in order."""
-    solutions = schema.validate(compute(cases), "solutions")
-    returned, expected = schema.sample_numbers(solutions), schema.sample_numbers(cases)
-    if returned != expected:
-        raise SchemaError(f"samples {returned[:3]} ... came back for {expected[:3]} ...")
-    return solutions
-
-
-def _one_by_one(cases: xr.Dataset, compute: Compute) -> tuple[xr.Dataset, dict[int, str]]:
-    """Work on each sample alone, so that one that raises spoils no other."""
-    numbers = schema.sample_numbers(cases)
-    parts, failed = [], {}
-    for i, number in enumerate(numbers):
-        one = cases.isel(sample=[i])
-        try:
-            parts.append(_checked(compute, one))
-        except Exception as error:
-            failed[number] = one_line(error)
-            parts.append(_failed(one))
-    shared = [str(n) for n in parts[0].data_vars if all(n in part for part in parts)]
-    good = next((i for i, n in enumerate(numbers) if n not in failed), 0)
-    joined = netcdf.concatenate([part[shared] for part in parts])
-    return joined.assign_attrs(parts[good].attrs), failed
+def _failure(error: Exception) -> Failure:
+    text = "".join(traceback.format_exception(error))
+    return Failure(one_line(error), text)
 
 
 def _failed(case: xr.Dataset) -> xr.Dataset:

@@ -16,6 +16,7 @@ import xarray as xr
 
 from ..config.choice import Choice
 from ..datasets.cases import cases_only
+from ..datasets.returned import log_traceback
 from ..errors import CrystalsimError, OptionError, StoreError
 from ..runtime.log import logger
 from ..runtime.progress import progress
@@ -41,6 +42,8 @@ class Job(NamedTuple):
         All samples, without anything but what decides the flow.
     compute
         Turns cases into solutions.
+    origin
+        Plugin and distribution that `compute` asks, for messages.
     config
         Table of the solver or the model, by its kind.
     output
@@ -57,6 +60,7 @@ class Job(NamedTuple):
     verb: str
     cases: xr.Dataset
     compute: Compute
+    origin: str
     config: dict[str, Any]
     output: Path
     attributes: dict[str, Any]
@@ -138,7 +142,15 @@ def solve_cases(
     config, compute = {"solver": solver.table}, functools.partial(_solve, solver)
     attributes = provenance(config, seed, before=cases.attrs)
     job = Job(
-        "solving", cases_only(cases), compute, config, output, attributes, shard_size, compress
+        "solving",
+        cases_only(cases),
+        compute,
+        solver.origin,
+        config,
+        output,
+        attributes,
+        shard_size,
+        compress,
     )
     return _make_shards(job, schedule)
 
@@ -164,15 +176,21 @@ def predict_cases(
     config = {"model": choice.table}
     attributes, compute = provenance(config, before=cases.attrs), model.predict
     job = Job(
-        "predicting", cases_only(cases), compute, config, output, attributes, shard_size, compress
+        "predicting",
+        cases_only(cases),
+        compute,
+        choice.origin,
+        config,
+        output,
+        attributes,
+        shard_size,
+        compress,
     )
     _make_shards(job, Schedule())
 
 
-def _solve(solver: Choice, cases: xr.Dataset) -> xr.Dataset:
-    solutions = _built(solver).solve(cases)
-    assert isinstance(solutions, xr.Dataset)
-    return solutions
+def _solve(solver: Choice, cases: xr.Dataset) -> Any:
+    return _built(solver).solve(cases)
 
 
 @functools.cache
@@ -195,7 +213,7 @@ def _make_shards(job: Job, schedule: Schedule) -> bool:
         hidden = f".{job.output.name}.{fingerprint(manifest)[:8]}.shards"
         folder = job.output.with_name(hidden)
         remove_stale(job.output.parent)
-    order = Order(folder, job.compute, job.attributes, job.compress)
+    order = Order(folder, job.compute, job.origin, job.attributes, job.compress)
     first, parts = schedule.shard
     try:
         claim_folder(folder, netcdf.MANIFEST, {**manifest, VERSIONS: versions(job.config)})
@@ -219,12 +237,13 @@ def _make(job: Job, order: Order, tasks: list[Task], schedule: Schedule) -> None
         if outcomes and all(len(o.failed) == o.samples for o in outcomes):
             for task in tasks:
                 order.path(task).unlink(missing_ok=True)
-            number, text = next(iter(outcomes[0].failed.items()))
-            raise CrystalsimError(f"all samples failed; sample {number}: {text}")
+            number, failure = min(next(iter(o.failed.items())) for o in outcomes)
+            log_traceback(job.origin, failure.traceback)
+            raise CrystalsimError(f"all samples failed; sample {number}: {failure.message}")
     finally:
         if job.single and not any(order.folder.glob("shard-*.nc")):
             shutil.rmtree(order.folder, ignore_errors=True)  # nothing to go on from
-    _report(outcomes)
+    _report(outcomes, job.origin)
 
 
 def _join(job: Job, paths: list[Path]) -> bool:
@@ -270,11 +289,12 @@ def _work_through(
             yield outcome
 
 
-def _report(outcomes: list[Outcome]) -> None:
-    failed = {number: text for outcome in outcomes for number, text in outcome.failed.items()}
+def _report(outcomes: list[Outcome], origin: str) -> None:
+    failed = {number: why for outcome in outcomes for number, why in outcome.failed.items()}
     unconverged = sorted(number for outcome in outcomes for number in outcome.unconverged)
-    for number, text in sorted(failed.items())[:10]:
-        logger.warning("sample %s failed: %s", number, text)
+    for number, why in sorted(failed.items())[:10]:
+        logger.warning("sample %s failed: %s", number, why.message)
+        log_traceback(origin, why.traceback)
     if len(failed) > 10:
         logger.warning("and %d more samples failed", len(failed) - 10)
     if unconverged:

@@ -21,7 +21,7 @@ from ..runtime.interrupts import shielded
 from .files import written_aside
 from .provenance import provenance as provenance
 
-__all__ = ["open", "save"]
+__all__ = ["open"]
 
 MANIFEST = "manifest.json"
 CASES = "cases.nc"

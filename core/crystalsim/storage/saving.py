@@ -10,6 +10,8 @@ from ..datasets import schema
 from ..errors import SchemaError, StoreError
 from . import netcdf
 
+__all__ = ["save"]
+
 
 def save(
     dataset: xr.Dataset, path: str | Path, *, overwrite: bool = False, compress: bool = True

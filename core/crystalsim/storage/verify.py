@@ -9,16 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-import xarray as xr
-
-from ..errors import SchemaError, StoreError, one_line
+from ..datasets.returned import require_finite
+from ..errors import StoreError, one_line
 from . import netcdf
 from .files import CHECKSUMS, checksum_fits
 from .netcdf import CASES
 from .run_folder import RunFolder
-
-_FIELDS = ("velocity_x", "velocity_z", "pressure", "stream_function")
 
 
 class Verdict(NamedTuple):
@@ -129,26 +125,8 @@ def _netcdf(path: Path) -> int | None:
     if "velocity_x" in dataset or "crystal_x" in dataset:
         kind = "solutions" if "velocity_x" in dataset else "cases"
         netcdf.schema.validate(dataset, kind)
-        _finite(dataset)
+        require_finite(dataset)
     return int(dataset.sizes["sample"])
-
-
-def _finite(dataset: xr.Dataset) -> None:
-    """Check that samples that converged hold numbers."""
-    if "converged" not in dataset:
-        return
-    converged = dataset["converged"].values.astype(bool)
-    for name in _FIELDS:
-        if name not in dataset:
-            continue
-        values = dataset[name].values
-        finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
-        if (bad := np.flatnonzero(converged & ~finite)).size:
-            number = netcdf.schema.sample_numbers(dataset)[bad[0]]
-            raise SchemaError(
-                f"sample {number}: {name} is not finite, although it says that it converged "
-                f"({bad.size} such samples)"
-            )
 
 
 def _json(path: Path) -> None:

@@ -15,7 +15,8 @@ import xarray as xr
 
 from ..config.choice import Choice
 from ..config.run import RunConfig
-from ..errors import StoreError
+from ..datasets.returned import calling, check_returned
+from ..errors import ContractError, StoreError
 from ..evaluation.scores import Scoring
 from ..evaluation.tables import (
     COSTS,
@@ -43,8 +44,20 @@ from .training import train_model, usable
 
 
 def draw_cases(sampler: Choice, count: int | None, seed: int) -> xr.Dataset:
-    """Draw cases and say in their attributes how."""
-    cases: xr.Dataset = sampler.build().sample(count, seed=seed)
+    """Draw cases and say in their attributes how.
+
+    Raises
+    ------
+    ContractError, PluginError
+        If the sampler returns something else, or fails.
+    """
+    with calling(sampler.origin):
+        drawn = sampler.build().sample(count, seed=seed)
+    cases = check_returned(drawn, "cases", sampler.origin)
+    if count is not None and cases.sizes["sample"] != count:
+        raise ContractError(
+            f"{sampler.origin} returned {cases.sizes['sample']} samples; expected {count}"
+        )
     attributes = provenance({"sampler": sampler.table}, seed)
     return cases.assign_attrs({**cases.attrs, **attributes})
 

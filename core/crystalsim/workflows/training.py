@@ -15,6 +15,7 @@ import xarray as xr
 from ..config.choice import Choice
 from ..contracts import Model, OnEpoch, Streaming
 from ..datasets.cases import cases_only
+from ..datasets.returned import calling, check_dataset
 from ..errors import StoreError, UnsupportedError
 from ..registry import registry
 from ..runtime.log import logger
@@ -81,22 +82,22 @@ def train_model(
     finished = _claim(choice, training, validation, folder, seed)
     if finished is not None:
         return finished
+    ours: list[BaseException] = []
     hook = functools.partial(registry().broadcast, "crystalsim_epoch_finished", run=run or folder)
 
     def after(epoch: int, metrics: Mapping[str, float]) -> None:
         hook(epoch=epoch, metrics=metrics)
-        if on_epoch:
-            on_epoch(epoch, metrics)
+        try:
+            if on_epoch:
+                on_epoch(epoch, metrics)
+        except Exception as error:
+            ours.append(error)
+            raise
 
-    start = time.perf_counter()
-    history = _fit(
-        model,
-        _all_usable(training),
-        _all_usable(validation),
-        seed=seed,
-        on_epoch=after,
-        folder=folder,
-    )
+    start, parts = time.perf_counter(), (_all_usable(training), _all_usable(validation))
+    with calling(choice.origin, passing=ours):
+        returned = _fit(model, *parts, seed=seed, on_epoch=after, folder=folder)
+    history = check_dataset(returned, choice.origin, "losses on (epoch)")
     spent = time.perf_counter() - start + float(history.attrs.get("earlier_training_time", 0.0))
     attributes = {
         **provenance({"model": choice.table, "training": config_of(training[0].attrs)}, seed),
@@ -161,7 +162,7 @@ def _all_usable(parts: Sequence[xr.Dataset]) -> list[xr.Dataset]:
 
 def _fit(
     model: Model, training: list[xr.Dataset], validation: list[xr.Dataset], **arguments: Any
-) -> xr.Dataset:
+) -> Any:
     """Train on parts where the model can, else on all of them as one dataset."""
     if isinstance(model, Streaming):
         return model.fit_parts(training, validation, **arguments)
