@@ -11,7 +11,10 @@ In that module, functions marked with `hookimpl` implement any of the hooks belo
         return [Plugin("mine", "my_package.solver:MySolver", "boundary integrals",
                        options="my_package.plugin:MyOptions")]
 
-The functions return light descriptors, so that listing plugins imports nothing heavy.
+The functions return light descriptors, so that listing plugins imports nothing heavy. Wrappers
+(``@hookimpl(wrapper=True)``: one ``yield``, which gives what the others returned), ``tryfirst`` and
+``trylast`` work as pluggy's documentation says. A function that raises is named with its
+distribution, and the others go on as if it were not there.
 """
 
 from __future__ import annotations
