@@ -136,7 +136,8 @@ def test_an_exploration_is_resumed_extended_and_guarded(command, figures, file, 
     (drawn,) = [
         line for line in figures["history.png"].axes[0].lines if line.get_label() == "complete"
     ]
-    assert drawn.get_ydata() == pytest.approx([float(row["relative_l2"]) for row in rows])
+    assert "%" in figures["history.png"].axes[0].get_ylabel()
+    assert drawn.get_ydata() == pytest.approx([100 * float(row["relative_l2"]) for row in rows])
 
     again = command("explore", file, "--output", out, "--workers", 1)
     assert again.out == first.out
