@@ -6,7 +6,7 @@ import pytest
 from crystalsim import Grid, iterate_cases, make_cases
 from crystalsim.datasets.scenes import paint
 from crystalsim.scene.painting import rasterise
-from crystalsim.scene.shapes import disc_fractions
+from crystalsim.scene.shapes import disc_fractions, fractions_of_discs
 
 GRID = Grid(40, 30, -1000, 1000, -500, 1000)
 DISCS = [
@@ -103,3 +103,16 @@ def test_phase_numbers_the_crystals():
     assert set(np.unique(phase)) == {0, 1, 2}
     assert (fraction[phase > 0] >= 0.5).all()
     assert (fraction[phase == 0] < 0.5).all()
+
+
+def test_discs_together_are_those_one_by_one():
+    """Bit by bit, whatever the largest of them takes."""
+    rng = np.random.default_rng(3)
+    radius = rng.uniform(5, 300, 20)
+    x, z = rng.uniform(-690, 690, (2, 20))
+    together = fractions_of_discs(x, z, radius, GRID)
+    for k, disc in enumerate(together):
+        alone = disc_fractions(x[k], z[k], radius[k], GRID)
+        assert (disc.cells, disc.faces) == (alone.cells, alone.faces)
+        for name in ("cell", "corner", "x_face", "z_face"):
+            assert np.array_equal(getattr(disc, name), getattr(alone, name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,11 +12,14 @@ from numpy.typing import NDArray
 from ..scene.case import Case
 from ..scene.grid import Grid
 from ..scene.painting import Average, Scene, rasterise
-from ..scene.shapes import Array, case_discs
+from ..scene.shapes import Array, Disc, case_discs, fractions_of_discs
 from .cases import iterate_cases
 from .schema import GIVEN_FIELDS
 
 __all__ = ["scenes"]
+
+_TOGETHER = 2**16
+"""Cells up to which the crystals of several samples are worked out together."""
 
 
 def scenes(
@@ -36,8 +40,8 @@ def scenes(
         See `rasterise`.
     """
     given = {name: cases[name].values for name in GIVEN_FIELDS if name in cases.variables}
-    for i, case in enumerate(iterate_cases(cases)):
-        scene = rasterise(case, grid, average, periodic=periodic)
+    for i, (case, discs) in enumerate(_with_discs(iterate_cases(cases), grid)):
+        scene = rasterise(case, grid, average, periodic=periodic, discs=discs)
         if "viscosity" in given:
             cell = given["viscosity"][i].astype(np.float64)
             scene = scene._replace(
@@ -54,6 +58,18 @@ def scenes(
             face = given["density_face"][i].astype(np.float64)
             scene = scene._replace(density_face=face - case.matrix_density)
         yield case, scene
+
+
+def _with_discs(cases: Iterator[Case], grid: Grid) -> Iterator[tuple[Case, list[Disc]]]:
+    """Area fractions of the crystals of each case, of several cases at once on small grids."""
+    size = max(1, _TOGETHER // (grid.nx * grid.nz))
+    while block := list(itertools.islice(cases, size)):
+        x, z, radius = (
+            np.concatenate([getattr(case, name) for case in block]) for name in ("x", "z", "radius")
+        )
+        discs = iter(fractions_of_discs(x, z, radius, grid))
+        for case in block:
+            yield case, list(itertools.islice(discs, case.x.size))
 
 
 def _around_corners(cell: Array, periodic: bool) -> Array:

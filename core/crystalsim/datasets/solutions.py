@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 
 from ..errors import UnsupportedError
 from . import schema
-from .cases import cases_only
 from .scenes import paint
 
 __all__ = ["make_solutions", "require_free_slip", "walls"]
@@ -36,19 +35,18 @@ def make_solutions(
         Added to those of the cases, but for `walls`: solutions that do not name theirs have free
         slip, see `walls`.
     """
-    made = cases_only(cases)
     given = dict(fields)
     if "crystal_fraction" not in given or "phase" not in given:
         fraction, phase = paint(cases)
         given = {"crystal_fraction": fraction, "phase": phase, **given}
     given.setdefault("converged", np.ones(cases.sizes["sample"], dtype=bool))
-    ordered = sorted(given, key=list(schema.VARIABLES).index)
-    made = made.assign(
-        {n: (schema.VARIABLES[n].dims, given[n], schema.attributes(n)) for n in ordered}
-    )
+    # Made at once: adding variables to a dataset takes four times as long, a third of a solve.
+    variables = {name: cases.variables[name] for name in schema.INPUTS if name in cases.data_vars}
+    for name in sorted(given, key=list(schema.VARIABLES).index):
+        dims = schema.VARIABLES[name].dims
+        variables[name] = xr.Variable(dims, given[name], schema.attributes(name))
     kept = {name: value for name, value in cases.attrs.items() if name != "walls"}
-    made.attrs = {**kept, **(attributes or {})}
-    return made
+    return xr.Dataset(variables, cases.coords, {**kept, **(attributes or {})})
 
 
 def walls(solutions: xr.Dataset) -> str:

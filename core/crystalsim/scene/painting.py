@@ -7,6 +7,7 @@ volume; viscosity harmonically by default.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -34,6 +35,8 @@ class Scene(NamedTuple):
         Means over cells (z, x) and around corners (z_face, x_face) [Pa s]; infinite where rigid.
     density_face
         Density less the matrix's, mean around horizontal faces (z_face, x) [kg m-3].
+    discs
+        Area fractions of each crystal.
     """
 
     fraction: Array
@@ -41,10 +44,16 @@ class Scene(NamedTuple):
     viscosity_cell: Array
     viscosity_corner: Array
     density_face: Array
+    discs: Sequence[Disc] = ()
 
 
 def rasterise(
-    case: Case, grid: Grid, average: Average = "harmonic", *, periodic: bool = False
+    case: Case,
+    grid: Grid,
+    average: Average = "harmonic",
+    *,
+    periodic: bool = False,
+    discs: Sequence[Disc] | None = None,
 ) -> Scene:
     """Paint a case on a grid.
 
@@ -60,27 +69,34 @@ def rasterise(
         ``point`` (that of the phase with at least half the area).
     periodic
         Whether the left and right wall are the same place.
+    discs
+        Area fractions of the crystals, if they are known.
     """
-    discs = case_discs(case, grid)
-    shape, corners = (grid.nz, grid.nx), (grid.nz + 1, grid.nx + 1)
-    fraction, density = np.zeros(shape), np.zeros((grid.nz + 1, grid.nx))
-    phase = np.zeros(shape, dtype=np.int16)
+    discs = case_discs(case, grid) if discs is None else discs
+    fraction, density = np.zeros((grid.nz, grid.nx)), np.zeros((grid.nz + 1, grid.nx))
+    phase = np.zeros(fraction.shape, dtype=np.int16)
     for k, (disc, contrast) in enumerate(zip(discs, case.density_contrast, strict=True), start=1):
         fraction[disc.cells] += disc.cell
         density[disc.z_faces] += contrast * disc.z_face
         phase[disc.cells][disc.cell >= 0.5] = k
     contrasts = case.viscosity / case.matrix_viscosity
-    cell = _mean_contrast([(d.cells, d.cell) for d in discs], contrasts, shape, average)
+    cell = _mean_contrast([(d.cells, d.cell) for d in discs], contrasts, fraction, average)
     around = [(d.faces, d.corner) for d in discs]
     if periodic:
         around = [_joined(d, grid) for d in discs]
-    corner = _mean_contrast(around, contrasts, corners, average)
+    filled = np.zeros((grid.nz + 1, grid.nx + 1))
+    for where, part in around:
+        filled[where] += part
+    corner = _mean_contrast(around, contrasts, filled, average)
+    cell *= case.matrix_viscosity
+    corner *= case.matrix_viscosity
     return Scene(
-        fraction=np.minimum(fraction, 1.0),
+        fraction=np.minimum(fraction, 1.0, out=fraction),
         phase=phase,
-        viscosity_cell=cell * case.matrix_viscosity,
-        viscosity_corner=corner * case.matrix_viscosity,
+        viscosity_cell=cell,
+        viscosity_corner=corner,
         density_face=density,
+        discs=discs,
     )
 
 
@@ -96,13 +112,16 @@ def _joined(disc: Disc, grid: Grid) -> tuple[tuple[slice, slice], Array]:
 def _mean_contrast(
     patches: list[tuple[tuple[slice, slice], Array]],
     contrasts: Array,
-    shape: tuple[int, int],
+    filled: Array,
     average: Average,
 ) -> Array:
-    """Mean viscosity over the matrix's, from the fractions of each crystal."""
-    matrix, crystals = np.ones(shape), np.zeros(shape)
+    """Mean viscosity over the matrix's, from the fractions of each crystal and of all together.
+
+    Only the control volumes that crystals touch are worked on: on large grids whole arrays take
+    longer than the crystals.
+    """
+    crystals, mean = np.zeros(filled.shape), np.ones(filled.shape)
     for (where, fraction), contrast in zip(patches, contrasts, strict=True):
-        matrix[where] -= fraction
         if average == "harmonic":
             crystals[where] += fraction / contrast
         elif average == "arithmetic":
@@ -111,10 +130,15 @@ def _mean_contrast(
             crystals[where] += np.where(fraction > 0, fraction * np.log(contrast), 0.0)
         else:
             crystals[where] += np.where(fraction >= 0.5, contrast - 1.0, 0.0)
+    touched = np.flatnonzero(filled != 0)
+    part, matrix = crystals.ravel()[touched], 1.0 - filled.ravel()[touched]
     matrix[matrix < _SNAP] = 0.0
     if average == "harmonic":
-        fluidity = matrix + crystals
-        return np.divide(1.0, fluidity, out=np.full(shape, np.inf), where=fluidity > 0)
-    if average == "arithmetic":
-        return matrix + crystals
-    return np.exp(crystals) if average == "geometric" else 1.0 + crystals
+        with np.errstate(divide="ignore"):
+            part = 1.0 / (matrix + part)
+    elif average == "arithmetic":
+        part += matrix
+    else:
+        part = np.exp(part) if average == "geometric" else 1.0 + part
+    mean.ravel()[touched] = part
+    return mean

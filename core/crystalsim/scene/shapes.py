@@ -50,12 +50,12 @@ class Disc(NamedTuple):
 
 
 def _area_below(x: Array, z: Array) -> Array:
-    """Area of the unit disc with abscissa below `x` and ordinate below `z` (z, x)."""
+    """Area of the unit disc with abscissa below `x` and ordinate below `z`, which broadcast."""
 
     def under_arc(s: Array) -> Array:
         return 0.5 * (s * np.sqrt(1 - s * s) + np.arcsin(s) + 0.5 * np.pi)
 
-    x, z = np.clip(x, -1, 1)[None, :], np.clip(z, -1, 1)[:, None]
+    x, z = np.clip(x, -1, 1), np.clip(z, -1, 1)
     chord = np.sqrt(1 - z * z)
     inside = np.clip(x, -chord, chord)
     # The cap beyond the chord at height |z|, as far as x.
@@ -66,9 +66,6 @@ def _area_below(x: Array, z: Array) -> Array:
 def disc_fractions(x: float, z: float, radius: float, grid: Grid) -> Disc:
     """Exact area fractions of one disc in all control volumes of a grid.
 
-    The areas in quarter cells are second differences of the area of the disc below a point; the
-    control volumes of cells, corners and faces are each four of them.
-
     Parameters
     ----------
     x, z, radius
@@ -76,45 +73,70 @@ def disc_fractions(x: float, z: float, radius: float, grid: Grid) -> Disc:
     grid
         Grid to paint on.
     """
+    return fractions_of_discs(np.array([x]), np.array([z]), np.array([radius]), grid)[0]
 
-    def span(centre: float, low: float, spacing: float, count: int) -> tuple[int, int]:
-        first = int(np.floor((centre - radius - low) / spacing))
-        last = int(np.ceil((centre + radius - low) / spacing))
-        first = min(max(first, 0), count - 1)
-        return first, min(max(last, first + 1), count)
 
-    left, right = span(x, grid.x_min, grid.hx, grid.nx)
-    bottom, top = span(z, grid.z_min, grid.hz, grid.nz)
-    edges_x = grid.x_min + 0.5 * grid.hx * np.arange(2 * left, 2 * right + 1)
-    edges_z = grid.z_min + 0.5 * grid.hz * np.arange(2 * bottom, 2 * top + 1)
+def fractions_of_discs(x: Array, z: Array, radius: Array, grid: Grid) -> list[Disc]:
+    """`disc_fractions` of several discs (disc) together, which takes a fifth of the time.
+
+    The areas in quarter cells are second differences of the area of the disc below a point; the
+    control volumes of cells, corners and faces are each four of them. All discs get as many cells
+    as the largest.
+    """
+    if not x.size:
+        return []
+    left, right = _span(x, radius, grid.x_min, grid.hx, grid.nx)
+    bottom, top = _span(z, radius, grid.z_min, grid.hz, grid.nz)
+    columns, rows = int((right - left).max()), int((top - bottom).max())
+    edges_x = 0.5 * grid.hx * (2 * left[:, None] + np.arange(2 * columns + 1))
+    edges_z = 0.5 * grid.hz * (2 * bottom[:, None] + np.arange(2 * rows + 1))
+    edges_x += (grid.x_min - x)[:, None]
+    edges_z += (grid.z_min - z)[:, None]
     below = _area_below(
-        np.asarray((edges_x - x) / radius, dtype=np.float64),
-        np.asarray((edges_z - z) / radius, dtype=np.float64),
+        (edges_x / radius[:, None])[:, None, :], (edges_z / radius[:, None])[:, :, None]
     )
-    quarter = np.diff(np.diff(below, axis=0), axis=1) * (radius * radius / (grid.hx * grid.hz))
+    across = below[:, :, 1:] - below[:, :, :-1]
+    quarter = np.zeros((x.size, 2 * rows + 2, 2 * columns + 2))
+    inner = quarter[:, 1:-1, 1:-1]
+    np.subtract(across[:, 1:], across[:, :-1], out=inner)
+    inner *= (radius * radius / (grid.hx * grid.hz))[:, None, None]
 
-    def gather(pad_z: int, pad_x: int) -> Array:
-        rows, columns = quarter.shape
-        q = np.zeros((rows + 2 * pad_z, columns + 2 * pad_x))
-        q[pad_z : pad_z + rows, pad_x : pad_x + columns] = quarter
-        total = q[::2, ::2] + q[1::2, ::2] + q[::2, 1::2] + q[1::2, 1::2]
+    def gather(quarter: Array) -> Array:
+        upright = quarter[:, ::2] + quarter[:, 1::2]
+        total = upright[:, :, ::2] + upright[:, :, 1::2]
         total[total < _SNAP] = 0.0
         total[total > 1 - _SNAP] = 1.0
         return total
 
-    return Disc(
-        cells=(slice(bottom, top), slice(left, right)),
-        faces=(slice(bottom, top + 1), slice(left, right + 1)),
-        cell=gather(0, 0),
-        corner=gather(1, 1),
-        x_face=gather(0, 1),
-        z_face=gather(1, 0),
-    )
+    cell, corner = gather(inner), gather(quarter)
+    x_face, z_face = gather(quarter[:, 1:-1]), gather(quarter[:, :, 1:-1])
+    discs = []
+    bounds = (edge.tolist() for edge in (bottom, top, left, right))
+    for k, (low, high, west, east) in enumerate(zip(*bounds, strict=True)):
+        height, width = high - low, east - west
+        discs.append(
+            Disc(
+                cells=(slice(low, high), slice(west, east)),
+                faces=(slice(low, high + 1), slice(west, east + 1)),
+                cell=cell[k, :height, :width],
+                corner=corner[k, : height + 1, : width + 1],
+                x_face=x_face[k, :height, : width + 1],
+                z_face=z_face[k, : height + 1, :width],
+            )
+        )
+    return discs
+
+
+def _span(
+    centre: Array, radius: Array, low: float, spacing: float, count: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """First cell that each disc touches, and the one after the last."""
+    first = np.floor((centre - radius - low) / spacing).astype(np.intp)
+    last = np.ceil((centre + radius - low) / spacing).astype(np.intp)
+    first = np.clip(first, 0, count - 1)
+    return first, np.clip(last, first + 1, count)
 
 
 def case_discs(case: Case, grid: Grid) -> list[Disc]:
     """Area fractions of every crystal of a case."""
-    return [
-        disc_fractions(float(x), float(z), float(radius), grid)
-        for x, z, radius in zip(case.x, case.z, case.radius, strict=True)
-    ]
+    return fractions_of_discs(case.x, case.z, case.radius, grid)
