@@ -145,7 +145,7 @@ def test_described_options_can_be_given_back(command, kind, name):
 def test_options_are_described(command):
     described = command("describe", "solver", "builtin").out
     assert "harmonic | geometric | arithmetic | point" in described
-    assert "relative residual to stop at" in described
+    assert "relative error of the flow to stop at" in described
 
 
 def test_tables_survive_toml():

@@ -120,6 +120,9 @@ VARIABLES: dict[str, Variable] = {
     "extra_stress_xz": Variable(
         ("sample", "z_face", "x_face"), "Pa", "extra shear stress of the crystals"
     ),
+    "error_estimate": Variable(
+        ("sample",), "1", "solver's estimate of the relative error of the flow", (), "nonnegative"
+    ),
     "residual": Variable(("sample",), "1", "relative residual", (), "nonnegative"),
     "iterations": Variable(("sample",), "1", "iterations of the solver", (), "nonnegative"),
     "wall_time": Variable(("sample",), "s", "time for the sample", (), "nonnegative"),

@@ -183,6 +183,7 @@ def _failed(case: xr.Dataset) -> xr.Dataset:
         "velocity_z": (1, size["z_face"], size["x"]),
         "pressure": (1, size["z"], size["x"]),
         "stream_function": (1, size["z_face"], size["x_face"]),
+        "error_estimate": (1,),
         "residual": (1,),
         "wall_time": (1,),
     }

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from ..contracts import Model, Motion, Solver
 from ..datasets.cases import iterate_cases
+from ..scene.case import Case
 from ..scene.grid import Grid
-from ..scene.shapes import Disc, disc_fractions
+from ..scene.shapes import Disc, case_discs
 
-__all__ = ["crystal_motion", "crystal_velocities", "motion_of"]
+__all__ = [
+    "crystal_motion",
+    "crystal_velocities",
+    "motion_dataset",
+    "motion_of",
+    "motion_of_crystals",
+]
 
 Array = NDArray[np.float64]
 
@@ -46,28 +55,59 @@ def crystal_motion(solutions: xr.Dataset) -> xr.Dataset:
         (sample, crystal), NaN beyond `crystal_count`, which is a coordinate.
     """
     grid = Grid.from_dataset(solutions)
-    cell_x, cell_z = grid.x, grid.z
-    found = np.full((3, solutions.sizes["sample"], solutions.sizes["crystal"]), np.nan)
+    motion = np.full((3, solutions.sizes["sample"], solutions.sizes["crystal"]), np.nan)
     fields = [solutions.variables[name] for name in ("velocity_x", "velocity_z")]
     for i, case in enumerate(iterate_cases(solutions)):
         # One sample at a time, so that a large lazy dataset need not fit into memory.
-        velocity_x, velocity_z = (field[i].values for field in fields)
-        for k, (x, z, radius) in enumerate(zip(case.x, case.z, case.radius, strict=True)):
-            disc = disc_fractions(float(x), float(z), float(radius), grid)
-            found[:, i, k] = _rigid_motion(
-                disc,
-                velocity_x[disc.x_faces],
-                velocity_z[disc.z_faces],
-                cell_x[disc.z_faces[1]] - x,
-                cell_z[disc.x_faces[0], None] - z,
-            )
-    made = solutions[["crystal_count"]].set_coords("crystal_count")
-    return made.assign(
-        {
-            name: (("sample", "crystal"), values, {"units": units, "long_name": long_name})
-            for values, (name, (units, long_name)) in zip(found, _ATTRIBUTES.items(), strict=True)
-        }
-    )
+        velocities = (field[i].values for field in fields)
+        motion[:, i, : case.x.size] = motion_of_crystals(
+            case, case_discs(case, grid), grid, *velocities
+        )
+    return motion_dataset(solutions, motion)
+
+
+def motion_of_crystals(
+    case: Case, discs: Sequence[Disc], grid: Grid, velocity_x: Array, velocity_z: Array
+) -> Array:
+    """`crystal_motion` of one sample, without a dataset.
+
+    Parameters
+    ----------
+    case
+        Where the crystals are.
+    discs
+        Their area fractions.
+    grid
+        Grid of both.
+    velocity_x, velocity_z
+        (z, x_face) and (z_face, x) [m s-1].
+
+    Returns
+    -------
+    array
+        Both velocities [m s-1] and the angular velocity [s-1] of each crystal (3, crystal).
+    """
+    motion = np.empty((3, len(discs)))
+    cell_x, cell_z = grid.x, grid.z
+    for k, disc in enumerate(discs):
+        motion[:, k] = _rigid_motion(
+            disc,
+            velocity_x[disc.x_faces],
+            velocity_z[disc.z_faces],
+            cell_x[disc.z_faces[1]] - case.x[k],
+            cell_z[disc.x_faces[0], None] - case.z[k],
+        )
+    return motion
+
+
+def motion_dataset(cases: xr.Dataset, motion: Array) -> xr.Dataset:
+    """Name the motion of crystals (3, sample, crystal); see `crystal_motion`."""
+    of_crystals = cases[["crystal_count"]].set_coords("crystal_count")
+    variables = {
+        name: (("sample", "crystal"), values, {"units": units, "long_name": long_name})
+        for values, (name, (units, long_name)) in zip(motion, _ATTRIBUTES.items(), strict=True)
+    }
+    return xr.Dataset(variables, of_crystals.coords, of_crystals.attrs)
 
 
 def motion_of(by: Solver | Model, cases: xr.Dataset) -> xr.Dataset:

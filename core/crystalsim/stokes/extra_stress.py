@@ -16,6 +16,8 @@ doi:10.1016/S0045-7825(97)00218-1; Michel, Moulinec & Suquet (2001), doi:10.1002
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +32,12 @@ from .walls import Walls, wall_operator
 __all__ = ["ExtraStressSystem", "Scales", "scales", "unit_grid"]
 
 Array = NDArray[Any]
+
+_SMALL = 2**13
+"""Cells up to which leaving out rows of a transform gains nothing."""
+
+_STIFFEST = {"float64": 1e-7, "float32": 1e-4}
+"""Compliance that stands for rigid crystals where it has to have an inverse, by precision."""
 
 
 class Scales(NamedTuple):
@@ -88,7 +96,7 @@ class ExtraStressSystem:
     gravity
         Acceleration downward [m s-2].
     dtype
-        Floating-point type of all arrays.
+        Floating-point type of all vectors and fields.
     walls
         See `crystalsim.stokes.walls`.
 
@@ -96,13 +104,15 @@ class ExtraStressSystem:
     ----------
     operator
         The isoviscous operator.
-    isoviscous
-        Stream function of the flow without viscosity contrast, on the operator's unknown corners:
-        interior ones (nz - 1, nx - 1) unless the sides are periodic.
-    right_hand_side
-        Its strain rate on the support.
+    dtype
+        Floating-point type of all vectors and fields.
     compliance
         ``1 / D`` on the support; negative where the viscosity is below the reference.
+    rows
+        Rows of unknown corners that the strain rate on the support takes values from; all on small
+        grids, and where that is more than half of them.
+    strain_rate
+        ``S`` from the unknown corners of those rows to the support.
     """
 
     def __init__(
@@ -116,71 +126,105 @@ class ExtraStressSystem:
         walls: Walls = "free_slip",
     ) -> None:
         self.scales = scales(scene, grid, reference_viscosity, gravity)
-        unit = unit_grid(grid)
-        self.operator = wall_operator(unit, walls)
+        self.operator = wall_operator(unit_grid(grid), walls)
+        self.dtype = np.dtype(dtype)
         self._gravity = float(gravity > 0)
         self._density = scene.density_face / self.scales.density
-        rhs = -self._gravity * self.operator.buoyancy_curl(self._density)
-        self.isoviscous: Array = self.operator.solve(rhs.astype(dtype))
-        cell = scene.viscosity_cell / reference_viscosity - 1.0
-        corner = self.operator.weigh_corners(scene.viscosity_corner / reference_viscosity - 1.0)
+        cell = scene.viscosity_cell / reference_viscosity
+        cell -= 1.0
+        corner = scene.viscosity_corner / reference_viscosity
+        corner -= 1.0
+        corner = self.operator.weigh_corners(corner)
         self._corner_shape = corner.shape
-        self._cells, self._corners = np.nonzero(cell), np.nonzero(corner)
-        excess = np.concatenate([cell[self._cells], corner[self._corners]])
-        first = [part.start or 0 for part in self.operator.sheared]
-        on_all = tuple(i + start for i, start in zip(self._corners, first, strict=True))
-        self._rows = _touched_rows(self._cells, on_all, grid.nz)
-        matrix = _strain_rate_matrix(self._cells, on_all, self._rows, self.operator)
-        self._strain_rate = matrix.astype(dtype)
-        self._curl = self._strain_rate.T.tocsr()
-        self.compliance: Array = (1.0 / excess).astype(dtype)
-        self.right_hand_side: Array = self.gather(self.isoviscous)
+        self._cells, self._corners = np.flatnonzero(cell != 0), np.flatnonzero(corner != 0)
+        excess = np.concatenate([cell.ravel()[self._cells], corner.ravel()[self._corners]])
+        # Formed in double precision: single has no place for a crystal's graze of a cell.
+        self.compliance: Array = (1.0 / excess).astype(self.dtype, copy=False)
+        at_cells = np.divmod(self._cells, grid.nx)
+        at_corners = self._on_all(np.divmod(self._corners, corner.shape[1]))
+        self.rows = _touched_rows(at_cells[0], at_corners[0], grid.nz)
+        if 2 * self.rows.size > grid.nz or grid.nz * grid.nx <= _SMALL:
+            self.rows = np.arange(grid.nz - 1)
+        matrix = _strain_rate_matrix(at_cells, at_corners, self.rows, self.operator)
+        self.strain_rate = matrix.astype(self.dtype, copy=False)
+        self._curl = self.strain_rate.T
 
-    def restrict(self, psi: Array) -> Array:
-        """Rows of a stream function, as `isoviscous`, that the support touches."""
-        return np.asarray(psi[self._rows])
+    def _on_all(self, corners: tuple[Array, Array]) -> tuple[Array, Array]:
+        """Places among all corners of places among those that carry shear."""
+        rows, columns = self.operator.sheared
+        return corners[0] + (rows.start or 0), corners[1] + (columns.start or 0)
+
+    @functools.cached_property
+    def driving(self) -> Array:
+        """Curl of the body force: the right-hand side ``f`` on unknown corners."""
+        curl = self.operator.buoyancy_curl(self._density)
+        curl *= -self._gravity
+        return curl.astype(self.dtype, copy=False)
+
+    @functools.cached_property
+    def isoviscous(self) -> Array:
+        """Stream function of the flow without viscosity contrast, on unknown corners.
+
+        Those are interior ones (nz - 1, nx - 1) unless the sides are periodic.
+        """
+        return self.operator.solve(self.driving)
+
+    @functools.cached_property
+    def right_hand_side(self) -> Array:
+        """Strain rate of the isoviscous flow on the support."""
+        return self.gather(self.isoviscous)
+
+    def solve_on_rows(self, dtype: DTypeLike) -> Callable[[Array], Array]:
+        """Give a function that solves ``K0 psi = f`` on `rows`, for `f` (row, column) on them.
+
+        It may overwrite its argument, which is of that floating-point type.
+        """
+        if self.rows.size == self.operator.grid.nz - 1:
+            return functools.partial(self.operator.solve, overwrite=True)
+        return self.operator.on_rows(self.rows, dtype)
+
+    def on_rows(self, psi: Array) -> Array:
+        """Values of a stream function as `isoviscous` on `rows`, as a vector."""
+        part = psi if self.rows.size == psi.shape[0] else psi[self.rows]
+        return part.ravel()
 
     def gather(self, psi: Array) -> Array:
         """Strain rate on the support (support) of a stream function as `isoviscous`."""
-        return np.asarray(self._strain_rate @ self.restrict(psi).ravel())
+        return np.asarray(self.strain_rate @ self.on_rows(psi))
 
     def scatter(self, stress: Array) -> tuple[Array, Array]:
         """Put a vector on the support into fields on cells and the operator's sheared corners."""
         grid = self.operator.grid
         normal = np.zeros((grid.nz, grid.nx), dtype=stress.dtype)
         shear = np.zeros(self._corner_shape, dtype=stress.dtype)
-        normal[self._cells] = stress[: self._cells[0].size]
-        shear[self._corners] = stress[self._cells[0].size :]
+        normal.ravel()[self._cells] = stress[: self._cells.size]
+        shear.ravel()[self._corners] = stress[self._cells.size :]
         return normal, shear
 
     def on_support(self, normal: Array, shear: Array) -> Array:
         """Vector on the support of fields on cells and corners; undoes `scatter`."""
-        return np.concatenate([normal[self._cells], shear[self._corners]])
+        return np.concatenate([normal.ravel()[self._cells], shear.ravel()[self._corners]])
+
+    def curl(self, stress: Array) -> Array:
+        """Curl of the force of an extra stress, ``S' t``, on unknown corners."""
+        on_rows = (self._curl @ stress).reshape(-1, self.driving.shape[1])
+        if self.rows.size == self.driving.shape[0]:
+            return on_rows
+        curl = np.zeros_like(self.driving)
+        curl[self.rows] = on_rows
+        return curl
 
     def response(self, stress: Array) -> Array:
         """Stream function ``K0**-1 S' t`` that an extra stress takes away."""
-        curl = np.zeros_like(self.isoviscous)
-        curl[self._rows] = (self._curl @ stress).reshape(self._rows.size, self.isoviscous.shape[1])
-        return self.operator.solve(curl)
+        return self.operator.solve(self.curl(stress), overwrite=True)
 
-    def apply(self, stress: Array) -> tuple[Array, Array]:
-        """Apply the operator.
+    def flow(self, stress: Array) -> Array:
+        """Stream function ``K0**-1 (f - S' t)`` with an extra stress, on unknown corners."""
+        return self.operator.solve(self.driving - self.curl(stress), overwrite=True)
 
-        Returns
-        -------
-        image
-            ``(D**-1 + Gamma) t`` on the support.
-        psi
-            ``K0**-1 S' t`` on the rows that the support touches, see `restrict`.
-        """
-        curl = (self._curl @ stress).reshape(self._rows.size, self.isoviscous.shape[1])
-        if 2 * self._rows.size > self.isoviscous.shape[0]:
-            full = np.zeros_like(self.isoviscous)
-            full[self._rows] = curl
-            psi = self.restrict(self.operator.solve(full))
-        else:
-            psi = self.operator.solve_rows(curl, self._rows)
-        return self.compliance * stress + self._strain_rate @ psi.ravel(), psi
+    def apply(self, stress: Array) -> Array:
+        """Apply the operator: ``(D**-1 + Gamma) t`` on the support."""
+        return self.gather(self.response(stress)) + self.compliance * stress
 
     def dilute(self) -> Array:
         """Extra stress of each crystal as if it were alone in a uniform strain (support).
@@ -197,19 +241,90 @@ class ExtraStressSystem:
         Taken from the extra stress: viscosity times strain rate would amplify what is left of the
         error of `psi` by the contrast.
         """
-        normal, shear = self.operator.strain_rate(psi)
-        extra_normal, extra_shear = self.scatter(stress)
-        total = normal + extra_normal, shear + extra_shear
-        return self.operator.pressure(*self.operator.force(*total, self._density, self._gravity))
+        normal, shear = self.scatter(stress)
+        if not self.operator.balanced:
+            rates = self.operator.strain_rate(psi)
+            normal, shear = normal + rates[0], shear + rates[1]
+        return self.operator.pressure(
+            *self.operator.force(normal, shear, self._density, self._gravity)
+        )
+
+    @property
+    def stiffness(self) -> Array:
+        """``D`` on the support, in double precision; for rigid crystals of 1 over `_STIFFEST`."""
+        compliance = self.compliance.astype(np.float64)
+        return np.asarray(1.0 / np.maximum(compliance, _STIFFEST[self.dtype.name]))
+
+    def near(self, cells: int) -> NDArray[np.bool_]:
+        """Which unknown corners are within so many cells of the support."""
+        touched = np.zeros(self.strain_rate.shape[1], dtype=bool)
+        touched[self.strain_rate.indices[self.strain_rate.data != 0]] = True
+        near: NDArray[np.bool_] = np.zeros(self.driving.shape, dtype=bool)
+        near[self.rows] = touched.reshape(-1, self.driving.shape[1])
+        for _ in range(cells):
+            grown = near.copy()
+            grown[1:] |= near[:-1]
+            grown[:-1] |= near[1:]
+            near = grown.copy()
+            near[:, 1:] |= grown[:, :-1]
+            near[:, :-1] |= grown[:, 1:]
+        return near
+
+    def neighbourhood(self, cells: int) -> tuple[scipy.sparse.csc_array, scipy.sparse.csr_array]:
+        """Primal operator and strain rate on the corners near the support, still elsewhere.
+
+        Parameters
+        ----------
+        cells
+            How far from the support corners count.
+
+        Returns
+        -------
+        stiffness
+            ``S' diag(1 + D) S`` of the flows that vanish on all other corners
+            (corner, corner), with `stiffness` for ``D``.
+        strain_rate
+            Their strain rate on the support (support, corner).
+        """
+        grid, operator = self.operator.grid, self.operator
+        place = operator.number(np.arange(grid.nz - 1))
+        near = self.near(cells)
+        # Cells and corners whose strain rate these corners enter.
+        known = np.append(near.ravel(), False)[place]
+        at_corner = known[1:-1, 1:-1] | known[:-2, 1:-1] | known[2:, 1:-1]
+        at_corner |= known[1:-1, :-2] | known[1:-1, 2:]
+        inner = known[1:-1, 1:-1]
+        at_cell = inner[1:, 1:] | inner[1:, :-1] | inner[:-1, 1:] | inner[:-1, :-1]
+        shear = at_corner[operator.sheared]
+        all_cells, all_corners = np.flatnonzero(at_cell), np.flatnonzero(shear)
+        matrix = _strain_rate_matrix(
+            np.divmod(all_cells, grid.nx),
+            self._on_all(np.divmod(all_corners, shear.shape[1])),
+            np.arange(grid.nz - 1),
+            operator,
+        )
+        matrix = matrix.tocsc()[:, np.flatnonzero(near)].tocsr()
+        weights = operator.weigh_corners(np.ones((grid.nz + 1, grid.nx + 1))).ravel()
+        viscosity = np.concatenate([np.ones(all_cells.size), weights[all_corners]])
+        rows = np.concatenate(
+            [
+                np.searchsorted(all_cells, self._cells),
+                all_cells.size + np.searchsorted(all_corners, self._corners),
+            ]
+        )
+        viscosity[rows] += self.stiffness
+        stiffness = matrix.T @ scipy.sparse.diags_array(viscosity) @ matrix
+        return stiffness.tocsc(), matrix[rows]
 
 
-def _touched_rows(
-    cells: tuple[Array, ...], corners: tuple[Array, ...], nz: int
-) -> NDArray[np.intp]:
-    """Rows of interior corners that the strain rate there takes values from."""
-    near = [cells[0] - 1, cells[0], corners[0] - 2, corners[0] - 1, corners[0]]
-    rows = np.unique(np.concatenate(near))
-    return rows[(rows >= 0) & (rows < nz - 1)]
+def _touched_rows(cells: Array, corners: Array, nz: int) -> NDArray[np.intp]:
+    """Rows of interior corners that the strain rate takes values from, of rows of its places."""
+    touched = np.zeros(nz + 3, dtype=bool)
+    for beside in (0, 1):
+        touched[cells + beside + 1] = True
+    for beside in (-1, 0, 1):
+        touched[corners + beside + 1] = True
+    return np.flatnonzero(touched[2 : nz + 1])
 
 
 def _strain_rate_matrix(

@@ -9,17 +9,18 @@ transform. Fast Poisson solvers: Swarztrauber (1977), doi:10.1137/1019071.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import scipy.fft
 import xarray as xr
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from ..datasets.cases import iterate_cases
 from ..scene.grid import Grid
 from ..scene.painting import rasterise
 from .operators import buoyancy_curl, force, pad_walls, strain_rate
+from .transforms import cosine, sine, sine_matrix
 
 __all__ = ["IsoviscousOperator", "isoviscous_operator", "solve_isoviscous"]
 
@@ -48,8 +49,12 @@ class IsoviscousOperator:
         The corners, of (nz + 1, nx + 1), where the stream function is unknown.
     sheared
         The corners that carry shear stress.
+    balanced
+        Whether the stress of an isoviscous flow is balanced without a pressure:
+        ``div div 2 e(v) = laplace div v = 0``, on walls too if they are free-slip or none.
     """
 
+    balanced = True
     unknown: Corners = (slice(1, -1), slice(1, -1))
     sheared: Corners = (slice(1, -1), slice(1, -1))
 
@@ -63,36 +68,53 @@ class IsoviscousOperator:
         in_z = laplacian_eigenvalues(np.arange(grid.nz), grid.nz, grid.hz)
         poisson = in_z[:, None] + in_x
         poisson[0, 0] = np.inf  # the mean of the pressure is zero
-        self._inverse_poisson = 1.0 / poisson
+        self._inverse_poisson = 1.0 / (poisson * (4 * grid.nx * grid.nz))
+        self._single = self._inverse.astype(np.float32)
 
-    def solve(self, rhs: NDArray[Any]) -> NDArray[Any]:
-        """Solve ``K0 psi = rhs`` on interior corners (..., nz - 1, nx - 1)."""
-        modes = scipy.fft.dstn(rhs, type=1, axes=(-2, -1))
+    def solve(self, rhs: NDArray[Any], *, overwrite: bool = False) -> NDArray[Any]:
+        """Solve ``K0 psi = rhs`` on interior corners.
+
+        Parameters
+        ----------
+        rhs
+            (..., nz - 1, nx - 1), in single or double precision, as is the result.
+        overwrite
+            Whether `rhs` may be used for the result.
+        """
+        modes = sine(rhs, overwrite=overwrite)
         self._invert(modes)
-        return scipy.fft.dstn(modes, type=1, axes=(-2, -1), overwrite_x=True)
+        return np.asarray(sine(modes, overwrite=True))
 
-    def solve_rows(self, rhs: NDArray[Any], rows: NDArray[np.intp]) -> NDArray[Any]:
-        """Solve for a right-hand side on some rows of interior corners, on those rows alone.
+    def on_rows(
+        self, rows: NDArray[np.intp], dtype: DTypeLike
+    ) -> Callable[[NDArray[Any]], NDArray[Any]]:
+        """Give a function that solves for a right-hand side on some rows, on those rows alone.
 
         Transforms in x skip the other rows; in z a product with as many columns of the sine matrix
         takes the place of the transform, which is faster for up to about half of the rows.
 
         Parameters
         ----------
-        rhs
-            On the rows (row, nx - 1); zero elsewhere.
         rows
-            Which of the nz - 1 rows.
+            Which of the nz - 1 rows of interior corners.
+        dtype
+            Of the right-hand side (row, nx - 1), which is zero elsewhere and may be overwritten,
+            and of the result.
         """
-        sines = sine_matrix(self.grid.nz, rhs.dtype.str)[rows]
+        back = sine_matrix(self.grid.nz, np.dtype(dtype).str)[rows]
         # The unnormalised transforms, forth and back, have twice the sine.
-        modes = (4.0 * sines.T) @ scipy.fft.dst(rhs, type=1, axis=-1)
-        self._invert(modes)
-        return scipy.fft.dst(sines @ modes, type=1, axis=-1, overwrite_x=True)
+        forth = np.ascontiguousarray(4.0 * back.T)
+
+        def solve(rhs: NDArray[Any]) -> NDArray[Any]:
+            modes = forth @ sine(rhs, (-1,), overwrite=True)
+            self._invert(modes)
+            return np.asarray(sine(back @ modes, (-1,), overwrite=True))
+
+        return solve
 
     def _invert(self, modes: NDArray[Any]) -> None:
         """Divide modes by the eigenvalues and by the factor of two transforms, in place."""
-        modes *= self._inverse
+        modes *= self._single if modes.dtype == np.float32 else self._inverse
 
     def extend(self, psi: NDArray[Any]) -> NDArray[Any]:
         """Stream function on all corners of its values on `unknown` ones."""
@@ -154,21 +176,15 @@ class IsoviscousOperator:
         """
         grid = self.grid
         source = np.zeros((*force_x.shape[:-2], grid.nz, grid.nx))
-        source[..., :, :-1] += force_x / grid.hx
-        source[..., :, 1:] -= force_x / grid.hx
-        source[..., :-1, :] += force_z / grid.hz
-        source[..., 1:, :] -= force_z / grid.hz
-        modes = scipy.fft.dctn(source, type=2, axes=(-2, -1), norm="ortho", overwrite_x=True)
+        along = force_x / grid.hx
+        source[..., :, :-1] = along
+        source[..., :, 1:] -= along
+        along = force_z / grid.hz
+        source[..., :-1, :] += along
+        source[..., 1:, :] -= along
+        modes = cosine(source, overwrite=True)
         modes *= -self._inverse_poisson
-        return scipy.fft.idctn(modes, type=2, axes=(-2, -1), norm="ortho", overwrite_x=True)
-
-
-@functools.lru_cache(maxsize=4)
-def sine_matrix(cells: int, dtype: str) -> NDArray[Any]:
-    """Sine of ``pi i j / cells`` (cells - 1, cells - 1)."""
-    numbers = np.arange(1, cells)
-    # Reduced to one period in integers: the sine of large arguments would lose digits.
-    return np.sin(np.pi / cells * (np.outer(numbers, numbers) % (2 * cells))).astype(dtype)
+        return np.asarray(cosine(modes, back=True, overwrite=True))
 
 
 @functools.lru_cache(maxsize=8)

@@ -30,12 +30,13 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
 import scipy.fft
 import scipy.linalg
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from ..scene.grid import Grid
 from .isoviscous import (
@@ -43,9 +44,9 @@ from .isoviscous import (
     IsoviscousOperator,
     isoviscous_operator,
     laplacian_eigenvalues,
-    sine_matrix,
 )
 from .operators import force, strain_rate
+from .transforms import sine, sine_matrix
 
 Array = NDArray[Any]
 Walls = Literal["free_slip", "periodic_sides", "no_slip"]
@@ -73,23 +74,32 @@ class PeriodicOperator(IsoviscousOperator):
         poisson = in_z[:, None] + in_x
         poisson[0, 0] = np.inf  # the mean of the pressure is zero
         self._inverse_poisson = 1.0 / poisson
+        self._single = self._inverse.astype(np.float32)
 
-    def solve(self, rhs: Array) -> Array:
+    def solve(self, rhs: Array, *, overwrite: bool = False) -> Array:
         """Solve ``K0 psi = rhs`` on unknown corners (..., nz - 1, nx)."""
-        modes = scipy.fft.rfft(scipy.fft.dst(rhs, type=1, axis=-2), axis=-1)
+        modes = scipy.fft.rfft(sine(rhs, (-2,), overwrite=overwrite), axis=-1)
         self._invert(modes)
         psi = scipy.fft.irfft(modes, n=self.grid.nx, axis=-1, overwrite_x=True)
-        return np.asarray(scipy.fft.dst(psi, type=1, axis=-2, overwrite_x=True))
+        return np.asarray(sine(psi, (-2,), overwrite=True))
 
-    def solve_rows(self, rhs: Array, rows: NDArray[np.intp]) -> Array:
-        """See `IsoviscousOperator.solve_rows`; rows are (row, nx)."""
-        sines = sine_matrix(self.grid.nz, rhs.dtype.str)[rows]
-        waves = scipy.fft.rfft(rhs, axis=-1)
-        # Real products of real and imaginary parts side by side.
-        modes = ((4.0 * sines.T) @ waves.view(rhs.dtype)).view(waves.dtype)
-        self._invert(modes)
-        waves = (sines @ modes.view(rhs.dtype)).view(waves.dtype)
-        return np.asarray(scipy.fft.irfft(waves, n=self.grid.nx, axis=-1, overwrite_x=True))
+    def on_rows(self, rows: NDArray[np.intp], dtype: DTypeLike) -> Callable[[Array], Array]:
+        """See `IsoviscousOperator.on_rows`; rows are (row, nx)."""
+        back = sine_matrix(self.grid.nz, np.dtype(dtype).str)[rows]
+        forth = np.ascontiguousarray(4.0 * back.T)
+
+        def solve(rhs: Array) -> Array:
+            waves = scipy.fft.rfft(rhs, axis=-1)
+            # Real products of real and imaginary parts side by side.
+            modes = (forth @ waves.view(rhs.dtype)).view(waves.dtype)
+            self._invert(modes)
+            waves = (back @ modes.view(rhs.dtype)).view(waves.dtype)
+            return np.asarray(scipy.fft.irfft(waves, n=self.grid.nx, axis=-1, overwrite_x=True))
+
+        return solve
+
+    def _invert(self, modes: Array) -> None:
+        modes *= self._single if modes.dtype == np.complex64 else self._inverse
 
     def extend(self, psi: Array) -> Array:
         """See `IsoviscousOperator.extend`."""
@@ -156,6 +166,7 @@ class NoSlipOperator(IsoviscousOperator):
         Its cell sizes fix the unit of length.
     """
 
+    balanced = False
     sheared: Corners = (slice(None), slice(None))
 
     def __init__(self, grid: Grid) -> None:
@@ -176,7 +187,9 @@ class NoSlipOperator(IsoviscousOperator):
         along_x, along_z = self._to_z @ modes, modes @ self._to_x.T
         for (i, j), coupled in self._coupled.items():
             in_x, in_z = along_x[..., i, j::2], along_z[..., i::2, j]
-            tractions = np.concatenate([in_x, in_z], axis=-1) @ coupled
+            # One row a sample, so that its numbers do not depend on how many there are.
+            velocities = np.concatenate([in_x, in_z], axis=-1)[..., None, :]
+            tractions = (velocities @ coupled)[..., 0, :]
             in_x[...], in_z[...] = np.split(tractions, [in_x.shape[-1]], axis=-1)
         modes -= self._inverse * (self._to_z.T @ along_x + along_z @ self._to_x)
 

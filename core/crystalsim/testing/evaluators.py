@@ -17,7 +17,14 @@ from ..evaluation.declarations import declared, declared_figures, draw_figure, d
 from .base import PluginContract, assert_survives_a_file, drawn_cases
 from .examples import example_cases, example_solutions
 
-OPTIONAL = ("pressure", "stream_function", "residual", "iterations", "wall_time")
+OPTIONAL = (
+    "pressure",
+    "stream_function",
+    "error_estimate",
+    "residual",
+    "iterations",
+    "wall_time",
+)
 """What a prediction may lack."""
 
 

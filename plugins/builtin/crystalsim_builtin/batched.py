@@ -15,7 +15,7 @@ from torch import Tensor
 
 from crystalsim import Grid
 from crystalsim.scene.painting import Scene
-from crystalsim.stokes.extra_stress import scales, unit_grid
+from crystalsim.stokes.extra_stress import Scales, scales, unit_grid
 from crystalsim.stokes.operators import (
     buoyancy_curl,
     force,
@@ -25,8 +25,9 @@ from crystalsim.stokes.operators import (
 )
 from crystalsim.stokes.torch_isoviscous import TorchIsoviscousOperator
 
-_SHIFT = 0.5
-"""See `conjugate_gradients`."""
+from .conjugate_gradients import PATIENCE
+from .error_estimate import ErrorEstimate
+from .preconditioners import SHIFT, Diagonal
 
 
 class BatchResult(NamedTuple):
@@ -36,14 +37,18 @@ class BatchResult(NamedTuple):
     ----------
     stream_function, pressure
         (sample, z_face, x_face) and (sample, z, x).
-    iterations, residual
+    iterations, error, residual
         (sample); see `conjugate_gradients.Result`.
+    scales
+        Units of each sample.
     """
 
     stream_function: np.ndarray
     pressure: np.ndarray
     iterations: np.ndarray
+    error: np.ndarray
     residual: np.ndarray
+    scales: list[Scales]
 
 
 class BatchedSystem:
@@ -94,7 +99,8 @@ class BatchedSystem:
         self.support = move([np.where(s, 1.0, 0.0) for s in support])
         safe = [np.where(s, values, 1.0) for s, values in zip(support, excess, strict=True)]
         self.compliance = move([1.0 / values for values in safe]) * self.support
-        self.isoviscous = self._operator.solve(-buoyancy_curl(self._density, self._hx))
+        self.driving = -buoyancy_curl(self._density, self._hx)
+        self.isoviscous = self._operator.solve(self.driving)
         self.right_hand_side = self.gather(self.isoviscous)
 
     def gather(self, psi: Tensor) -> Tensor:
@@ -110,17 +116,19 @@ class BatchedSystem:
             stress[:, self._cells :].reshape(samples, nz - 1, nx - 1),
         )
 
-    def apply(self, stress: Tensor) -> tuple[Tensor, Tensor]:
-        """Apply the operator; gives its image and the response of the stream function."""
-        psi = self._operator.solve(strain_rate_adjoint(*self.scatter(stress), self._hx, self._hz))
-        return self.compliance * stress + self.gather(psi), psi
+    def response(self, stress: Tensor) -> Tensor:
+        """Stream function that an extra stress takes away (sample, nz - 1, nx - 1)."""
+        curl = strain_rate_adjoint(*self.scatter(stress), self._hx, self._hz)
+        return self._operator.solve(curl)
 
-    def pressure(self, psi: Tensor, stress: Tensor) -> Tensor:
-        """Pressure (sample, nz, nx) in units of each sample's stress."""
-        normal, shear = strain_rate(pad_walls(psi), self._hx, self._hz)
-        extra_normal, extra_shear = self.scatter(stress)
-        total = normal + extra_normal, shear + extra_shear
-        return self._operator.pressure(*force(*total, self._density, 1.0, self._hx, self._hz))
+    def apply(self, stress: Tensor) -> Tensor:
+        """Apply the operator."""
+        return self.compliance * stress + self.gather(self.response(stress))
+
+    def pressure(self, stress: Tensor) -> Tensor:
+        """Pressure (sample, nz, nx) in units of each sample's stress; see `ExtraStressSystem`."""
+        extra = self.scatter(stress)
+        return self._operator.pressure(*force(*extra, self._density, 1.0, self._hx, self._hz))
 
 
 def solve_batch(
@@ -133,40 +141,65 @@ def solve_batch(
     device: torch.device | str,
     dtype: torch.dtype,
 ) -> BatchResult:
-    """Solve several scenes by conjugate gradients; see `conjugate_gradients.solve`."""
+    """Solve several scenes by conjugate gradients with the diagonal preconditioner.
+
+    See `conjugate_gradients` for the iteration and its end, and `strategy.solve_systems` for the
+    check of what rounding has done.
+    """
     system = BatchedSystem(scenes, gravity, grid, device, dtype)
-    psi, residual = system.isoviscous.clone(), system.right_hand_side.clone()
+    residual = system.right_hand_side.clone()
     stress = torch.zeros_like(residual)
-    inverse = system.support / (system.compliance + _SHIFT)
+    inverse = system.support / (system.compliance + SHIFT)
     direction = inverse * residual
-    size = start = _dot(residual, direction)
-    driving = psi.flatten(1).norm(dim=1)
-    iterations = torch.zeros_like(size)
-    relative = (start > 0).to(size.dtype)
+    size = _dot(residual, direction)
+    work = _dot(system.driving.flatten(1), system.isoviscous.flatten(1))
+    estimates = [
+        ErrorEstimate(w, r, Diagonal.caution, Diagonal.bounded)
+        for w, r in zip(work.tolist(), size.tolist(), strict=True)
+    ]
+    best, smallest = stress.clone(), size.clone()
+    since, iterations = torch.zeros_like(size), torch.zeros_like(size)
     for _ in range(maximum_iterations):
-        going = relative > tolerance
+        unsolved = torch.tensor([e.relative > tolerance for e in estimates], device=device)
+        going = unsolved & (since < PATIENCE)
         if not bool(going.any()):
             break
-        image, response = system.apply(direction)
-        step = torch.where(going, size / _safe(_dot(direction, image)), 0.0)
+        image = system.apply(direction)
+        curvature = _dot(direction, image)
+        step = torch.where(going & (curvature > 0), size / _safe(curvature), 0.0)
         stress += step[:, None] * direction
-        psi -= step[:, None, None] * response
         residual -= step[:, None] * image
         scaled = inverse * residual
         last, size = size, torch.where(going, _dot(residual, scaled), size)
         direction = scaled + (size / _safe(last))[:, None] * direction
         iterations += going
-        now = torch.sqrt(size / _safe(start)) * driving / _safe(psi.flatten(1).norm(dim=1))
-        relative = torch.where(going, now, relative)
+        better = size < smallest
+        since = torch.where(better, 0.0, since + 1)
+        smallest = torch.where(better, size, smallest)
+        best = torch.where(better[:, None], stress, best)
+        numbers = zip(going.tolist(), (step * last).tolist(), size.tolist(), strict=True)
+        for estimate, (changed, decrease, after) in zip(estimates, numbers, strict=True):
+            if changed:
+                estimate.step(decrease, after)
+    best = torch.where((since < PATIENCE)[:, None], stress, best)
+    psi = system.isoviscous - system.response(best)
+    misfit = system.gather(psi) - system.compliance * best
+    work = _dot(system.driving.flatten(1), psi.flatten(1))
+    missed = (_dot(misfit, inverse * misfit) / _safe(work)).cpu().numpy().astype(np.float64)
+    recursive = np.array([estimate.residual for estimate in estimates])
+    error = np.array([estimate.relative for estimate in estimates])
+    error = np.sqrt(error**2 + np.maximum(0.0, missed - recursive**2))
     units = system.scales
     psi_scale = np.array([u.velocity * u.length for u in units])[:, None, None]
     pressure_scale = np.array([u.stress for u in units])[:, None, None]
-    pressure = system.pressure(psi, stress)
+    pressure = system.pressure(best)
     return BatchResult(
         pad_walls(psi).cpu().numpy().astype(np.float64) * psi_scale,
         pressure.cpu().numpy().astype(np.float64) * pressure_scale,
         iterations.cpu().numpy().astype(np.int32),
-        relative.cpu().numpy().astype(np.float64),
+        error,
+        np.sqrt(missed),
+        units,
     )
 
 

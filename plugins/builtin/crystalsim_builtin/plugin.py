@@ -18,10 +18,10 @@ class BuiltinOptions:
         Meta(
             gt=0,
             lt=1,
-            description="relative residual to stop at; the velocity is then about a tenth of it "
-            "from the discrete solution, at the default less than the error of the grid",
+            description="relative error of the flow to stop at, in the energy norm; that of the "
+            "velocity is a tenth or less, at the default about the error of the grid",
         ),
-    ] = 5e-3
+    ] = 1.5e-2
     maximum_iterations: Annotated[int, Meta(ge=1, description="give up after so many")] = 2000
     walls: Annotated[
         Literal["free_slip", "periodic_sides", "no_slip"],

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple, Self
 
 import numpy as np
 import xarray as xr
 
-from crystalsim import Configured, Grid, crystal_motion, make_solutions
+from crystalsim import Configured, Grid, make_solutions
 from crystalsim.datasets.scenes import scenes
 from crystalsim.datasets.schema import VARIABLES
 from crystalsim.errors import OptionError, UnsupportedError
 from crystalsim.scene.case import Case
 from crystalsim.scene.painting import Scene
+from crystalsim.stokes.crystal_motion import motion_dataset, motion_of_crystals
 from crystalsim.stokes.extra_stress import ExtraStressSystem
 from crystalsim.stokes.operators import velocity
 
-from . import conjugate_gradients
+from .limits import refuse_extremes
 from .plugin import BuiltinOptions
+from .strategy import Solved, solve_systems
+
+logger = logging.getLogger(__name__)
 
 FIELDS = (
     "crystal_fraction",
@@ -35,14 +40,21 @@ FIELDS = (
 
 STRESS = ("extra_stress_xx", "extra_stress_xz")
 
+_STACKED_CORNERS = 2**16
+"""Samples are solved together up to so many corners: 16 of 64 x 64 cells, one of 256 x 256."""
+
+Start = tuple[np.ndarray, ...]
+"""Extra stress on cells and corners and stream function to start a sample from."""
+
 
 class Flow(NamedTuple):
     """Flow of one sample in SI units, and what it took."""
 
     stream_function: np.ndarray
-    pressure: np.ndarray
+    pressure: np.ndarray | None
     extra_stress: tuple[np.ndarray, np.ndarray] | None
     iterations: int
+    error_estimate: float
     residual: float
     wall_time: float
 
@@ -76,7 +88,8 @@ class BuiltinSolver(Configured[BuiltinOptions]):
         Raises
         ------
         UnsupportedError
-            If batches are solved on a GPU, and walls are not free-slip.
+            If a sample over- or underflows; or if the option `device` is ``"cuda"``, and walls are
+            not free-slip or the extra stress is asked for.
         """
         return self._solve(cases, None)
 
@@ -92,7 +105,7 @@ class BuiltinSolver(Configured[BuiltinOptions]):
         OptionError
             If `initial` is of other samples.
         UnsupportedError
-            If batches are solved on a GPU.
+            If the option `device` is ``"cuda"``; see `solve` too.
         """
         return self._solve(cases, initial)
 
@@ -101,90 +114,121 @@ class BuiltinSolver(Configured[BuiltinOptions]):
         wanted = {"maximum_iterations": iterations, "tolerance": tolerance}
         return self.with_options(**{k: value for k, value in wanted.items() if value is not None})
 
-    def motion(self, cases: xr.Dataset) -> xr.Dataset:
-        """Motion of the crystals, without pressure; see `crystalsim.contracts.Motion`."""
-        if self._device() is not None:
-            return crystal_motion(self.solve(cases))
-        grid = Grid.from_dataset(cases)
-        walls = self.options.walls
-        painted = scenes(cases, grid, self.options.average, periodic=walls == "periodic_sides")
-        flows = {
-            name: np.zeros([cases.sizes[dim] for dim in VARIABLES[name].dims])
-            for name in ("velocity_x", "velocity_z")
-        }
-        converged = np.zeros(cases.sizes["sample"], dtype=bool)
-        results = self._results(painted, grid, itertools.repeat(None))
-        for i, (_, _, system, result) in enumerate(results):
-            converged[i] = result.residual <= self.options.tolerance
-            psi = _stream_function(system, result)
-            flows["velocity_x"][i], flows["velocity_z"][i] = velocity(psi, grid.hx, grid.hz)
-        dims = {name: VARIABLES[name].dims for name in flows}
-        moved = cases.assign({name: (dims[name], flows[name]) for name in flows})
-        return crystal_motion(moved).assign(converged=("sample", converged))
-
     def _solve(self, cases: xr.Dataset, initial: xr.Dataset | None) -> xr.Dataset:
         grid = Grid.from_dataset(cases)
         samples = cases.sizes["sample"]
+        options = self.options
         fields = {
-            name: np.zeros(
+            name: np.empty(
                 [cases.sizes[dim] for dim in VARIABLES[name].dims],
                 dtype=np.int16 if name == "phase" else self._dtype,
             )
-            for name in (*FIELDS, *(STRESS if self.options.extra_stress else ()))
+            for name in (*FIELDS, *(STRESS if options.extra_stress else ()))
         }
         report: dict[str, np.ndarray] = {
+            "error_estimate": np.zeros(samples),
             "residual": np.zeros(samples),
             "iterations": np.zeros(samples, dtype=np.int32),
             "wall_time": np.zeros(samples),
         }
-        walls = self.options.walls
-        device = self._device()
-        if device and (initial is not None or self.options.extra_stress):
-            raise UnsupportedError(
-                "solver builtin: with device = 'cuda' there is no initial and no extra_stress"
-            )
-        painted = scenes(cases, grid, self.options.average, periodic=walls == "periodic_sides")
-        flows = (
-            self._one_by_one(painted, grid, self._starts(initial, cases))
-            if device is None
-            else self._batches(painted, grid, device)
-        )
-        for i, (scene, flow) in enumerate(flows):
+        flows = self._flows(cases, grid, initial)
+        for i, (_, scene, flow) in enumerate(flows):
             fields["crystal_fraction"][i], fields["phase"][i] = scene.fraction, scene.phase
-            fields["stream_function"][i], fields["pressure"][i] = (
-                flow.stream_function,
-                flow.pressure,
-            )
+            fields["pressure"][i] = flow.pressure
+            fields["stream_function"][i] = flow.stream_function
             if flow.extra_stress:
                 for name, values in zip(STRESS, flow.extra_stress, strict=True):
                     fields[name][i] = values
-            fields["velocity_x"][i], fields["velocity_z"][i] = velocity(
-                flow.stream_function, grid.hx, grid.hz
+            _write_velocity(
+                flow.stream_function, grid, fields["velocity_x"][i], fields["velocity_z"][i]
             )
             for name in report:
                 report[name][i] = getattr(flow, name)
-        converged = report["residual"] <= self.options.tolerance
-        source = f"crystalsim-builtin, {self.options.average} means of the viscosity"
+        converged = report["error_estimate"] <= options.tolerance
         return make_solutions(
             cases,
             {**fields, **report, "converged": converged},
-            attributes={"source": source, "walls": walls},
+            attributes={
+                "source": f"crystalsim-builtin, {options.average} means of the viscosity",
+                "walls": options.walls,
+            },
         )
+
+    def motion(self, cases: xr.Dataset) -> xr.Dataset:
+        """Velocity and spin of every crystal, without fields; see `crystalsim.contracts.Motion`.
+
+        The same flow as that of `solve`, and the same numbers as `crystal_motion` of it (but for
+        rounding), at a third of the time on small grids: without pressure, fields and checks of
+        the cases, which are trusted.
+
+        Parameters
+        ----------
+        cases
+            Dataset of kind ``"cases"``.
+
+        Returns
+        -------
+        xarray.Dataset
+            As `crystalsim.crystal_motion` gives it, with `converged` on (sample).
+
+        Raises
+        ------
+        UnsupportedError
+            See `solve`.
+        """
+        grid = Grid.from_dataset(cases)
+        motion = np.full((3, cases.sizes["sample"], cases.sizes["crystal"]), np.nan)
+        converged = np.zeros(cases.sizes["sample"], dtype=bool)
+        for i, (case, scene, flow) in enumerate(self._flows(cases, grid, only_motion=True)):
+            converged[i] = flow.error_estimate <= self.options.tolerance
+            velocities = velocity(flow.stream_function, grid.hx, grid.hz)
+            motion[:, i, : case.x.size] = motion_of_crystals(case, scene.discs, grid, *velocities)
+        return motion_dataset(cases, motion).assign(converged=("sample", converged))
 
     @property
     def _dtype(self) -> type[np.floating]:
         return np.float32 if self.options.precision == "single" else np.float64
 
-    def _device(self) -> str | None:
-        """Device for torch, or None for NumPy on the processor."""
-        walls = self.options.walls
-        if self.options.device == "cuda" and walls != "free_slip":
-            raise UnsupportedError(
-                f"option solver.walls = {walls!r}: solved on the processor only; "
-                "expected solver.device = 'cpu' or 'auto'"
-            )
-        if self.options.device == "cpu" or walls != "free_slip":
+    def _flows(
+        self,
+        cases: xr.Dataset,
+        grid: Grid,
+        initial: xr.Dataset | None = None,
+        *,
+        only_motion: bool = False,
+    ) -> Iterator[tuple[Case, Scene, Flow]]:
+        """Flows of all samples in order, on the device that the options ask for."""
+        options = self.options
+        plain = initial is None and not options.extra_stress and options.walls == "free_slip"
+        device = self._device(plain)
+        periodic = options.walls == "periodic_sides"
+        painted = scenes(cases, grid, options.average, periodic=periodic)
+        names = _sample_names(cases)
+        if device is None:
+            starts = self._starts(initial, cases)
+            return self._one_by_one(painted, names, grid, starts, only_motion)
+        return self._batches(painted, names, grid, device)
+
+    def _device(self, plain: bool) -> str | None:
+        """Device for torch, or None for NumPy on the processor.
+
+        Parameters
+        ----------
+        plain
+            Whether nothing is asked for that only the processor does.
+        """
+        options = self.options
+        if options.device == "cpu" or (options.device == "auto" and not plain):
             return None
+        if not plain:
+            what = (
+                f"option solver.walls = {options.walls!r}"
+                if options.walls != "free_slip"
+                else "an initial flow, or solver.extra_stress = true"
+            )
+            raise UnsupportedError(
+                f"{what}: solved on the processor only; expected solver.device = 'cpu' or 'auto'"
+            )
         missing = "torch is not installed"
         if importlib.util.find_spec("torch"):
             import torch
@@ -192,13 +236,11 @@ class BuiltinSolver(Configured[BuiltinOptions]):
             if torch.cuda.is_available():
                 return "cuda"
             missing = "torch finds no GPU here"
-        if self.options.device == "cuda":
+        if options.device == "cuda":
             raise OptionError(f"option solver.device = 'cuda': {missing}")
         return None
 
-    def _starts(
-        self, initial: xr.Dataset | None, cases: xr.Dataset
-    ) -> Iterator[tuple[np.ndarray, ...] | None]:
+    def _starts(self, initial: xr.Dataset | None, cases: xr.Dataset) -> Iterator[Start | None]:
         """Extra stress and stream function to start each sample from, if any."""
         names = (*STRESS, "stream_function")
         if initial is None:
@@ -217,67 +259,95 @@ class BuiltinSolver(Configured[BuiltinOptions]):
 
     def _one_by_one(
         self,
-        painted: Iterable[tuple[Case, Scene]],
+        painted: Iterator[tuple[Case, Scene]],
+        names: list[object],
         grid: Grid,
-        starts: Iterator[tuple[np.ndarray, ...] | None],
-    ) -> Iterator[tuple[Scene, Flow]]:
+        starts: Iterator[Start | None],
+        only_motion: bool,
+    ) -> Iterator[tuple[Case, Scene, Flow]]:
+        options = self.options
+        size = max(1, _STACKED_CORNERS // (grid.nx * grid.nz))
+        remaining = iter(zip(names, painted, starts, strict=False))
         start = time.perf_counter()
-        for case, scene, system, result in self._results(painted, grid, starts):
-            pressure = system.pressure(result.stream_function, result.extra_stress)
-            stress = None
-            if self.options.extra_stress:
-                stress = _over_matrix(system, result, case.matrix_viscosity)
+        while stacked := list(itertools.islice(remaining, size)):
+            systems, initial = [], []
+            for name, (case, scene), given in stacked:
+                system = self._system(case, scene, grid)
+                refuse_extremes(case, system.scales, options.precision, name)
+                systems.append(system)
+                initial.append(_initial_stress(system, given, case.matrix_viscosity))
+            solutions = solve_systems(
+                systems, options.tolerance, options.maximum_iterations, initial
+            )
+            flows = []
+            for (name, (case, scene), _), system, solved in zip(
+                stacked, systems, solutions, strict=True
+            ):
+                self._tell(name, solved)
+                flow = self._flow(case, system, solved, only_motion)
+                flows.append((case, scene, flow))
             start, before = time.perf_counter(), start
-            yield (
-                scene,
-                Flow(
-                    _stream_function(system, result),
-                    pressure * system.scales.stress,
-                    stress,
-                    result.iterations,
-                    result.residual,
-                    start - before,
-                ),
-            )
+            for case, scene, flow in flows:
+                yield case, scene, flow._replace(wall_time=(start - before) / len(flows))
 
-    def _results(
-        self,
-        painted: Iterable[tuple[Case, Scene]],
-        grid: Grid,
-        starts: Iterator[tuple[np.ndarray, ...] | None],
-    ) -> Iterator[tuple[Case, Scene, ExtraStressSystem, conjugate_gradients.Result]]:
-        """Solve one sample after another."""
-        for case, scene in painted:
-            system = ExtraStressSystem(
-                scene,
-                grid,
-                # The weakest medium as reference keeps the operator positive definite.
-                reference_viscosity=min(scene.viscosity_cell.min(), scene.viscosity_corner.min()),
-                gravity=case.gravity,
-                dtype=self._dtype,
-                walls=self.options.walls,
+    def _system(self, case: Case, scene: Scene, grid: Grid) -> ExtraStressSystem:
+        # The weakest medium as reference keeps the operator positive definite.
+        weakest = min(scene.viscosity_cell.min(), scene.viscosity_corner.min())
+        return ExtraStressSystem(
+            scene,
+            grid,
+            reference_viscosity=float(weakest),
+            gravity=case.gravity,
+            dtype=self._dtype,
+            walls=self.options.walls,
+        )
+
+    def _flow(
+        self, case: Case, system: ExtraStressSystem, solved: Solved, only_motion: bool
+    ) -> Flow:
+        units = system.scales
+        psi = system.operator.extend(solved.stream_function).astype(np.float64, copy=False)
+        psi *= units.velocity * units.length
+        pressure = stress = None
+        if not only_motion:
+            pressure = system.pressure(solved.stream_function, solved.extra_stress)
+            pressure *= units.stress
+            if self.options.extra_stress:
+                stress = _over_matrix(system, solved, case.matrix_viscosity)
+        report = solved.iterations, solved.error, solved.residual, 0.0
+        return Flow(psi, pressure, stress, *report)
+
+    def _tell(self, sample: object, solved: Solved) -> None:
+        """Warn where rounding keeps the flow from the tolerance; a sample is not lost by it."""
+        options = self.options
+        if solved.error > options.tolerance and solved.iterations < options.maximum_iterations:
+            advice = "" if options.precision == "double" else "; expected precision = 'double'"
+            logger.warning(
+                "sample %s: %s precision reaches an error of %.1e, not the tolerance of %.1e%s",
+                sample,
+                options.precision,
+                solved.error,
+                options.tolerance,
+                advice,
             )
-            result = conjugate_gradients.solve(
-                system,
-                self.options.tolerance,
-                self.options.maximum_iterations,
-                _initial_stress(system, next(starts), case.matrix_viscosity),
-            )
-            yield case, scene, system, result
 
     def _batches(
-        self, painted: Iterable[tuple[Case, Scene]], grid: Grid, device: str
-    ) -> Iterator[tuple[Scene, Flow]]:
+        self,
+        painted: Iterator[tuple[Case, Scene]],
+        names: list[object],
+        grid: Grid,
+        device: str,
+    ) -> Iterator[tuple[Case, Scene, Flow]]:
         import torch
 
         from .batched import solve_batch
 
-        remaining = iter(painted)
+        remaining = iter(zip(names, painted, strict=True))
         start = time.perf_counter()
         while batch := list(itertools.islice(remaining, self.options.batch)):
-            found = solve_batch(
-                [scene for _, scene in batch],
-                [case.gravity for case, _ in batch],
+            result = solve_batch(
+                [scene for _, (_, scene) in batch],
+                [case.gravity for _, (case, _) in batch],
                 grid,
                 tolerance=self.options.tolerance,
                 maximum_iterations=self.options.maximum_iterations,
@@ -285,40 +355,51 @@ class BuiltinSolver(Configured[BuiltinOptions]):
                 dtype=torch.float32 if self.options.precision == "single" else torch.float64,
             )
             start, before = time.perf_counter(), start
-            for i, (_, scene) in enumerate(batch):
+            for i, (name, (case, scene)) in enumerate(batch):
+                refuse_extremes(case, result.scales[i], self.options.precision, name)
                 yield (
+                    case,
                     scene,
                     Flow(
-                        found.stream_function[i],
-                        found.pressure[i],
+                        result.stream_function[i],
+                        result.pressure[i],
                         None,
-                        int(found.iterations[i]),
-                        float(found.residual[i]),
+                        int(result.iterations[i]),
+                        float(result.error[i]),
+                        float(result.residual[i]),
                         (start - before) / len(batch),
                     ),
                 )
 
 
-def _stream_function(system: ExtraStressSystem, result: conjugate_gradients.Result) -> np.ndarray:
-    """Stream function on all corners [m2 s-1]."""
-    psi = system.operator.extend(result.stream_function).astype(np.float64)
-    return psi * (system.scales.velocity * system.scales.length)
+def _write_velocity(psi: np.ndarray, grid: Grid, along_x: np.ndarray, along_z: np.ndarray) -> None:
+    """`operators.velocity` without arrays in between."""
+    np.subtract(psi[1:], psi[:-1], out=along_x, casting="same_kind")
+    np.subtract(psi[:, :-1], psi[:, 1:], out=along_z, casting="same_kind")
+    along_x /= grid.hz
+    along_z /= grid.hx
+
+
+def _sample_names(cases: xr.Dataset) -> list[object]:
+    if "sample" in cases.coords:
+        return list(cases["sample"].values.tolist())
+    return list(range(cases.sizes["sample"]))
 
 
 def _over_matrix(
-    system: ExtraStressSystem, result: conjugate_gradients.Result, matrix: float
+    system: ExtraStressSystem, solved: Solved, matrix: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Stress beyond that of the magma at the same strain rate, on cells and all corners [Pa]."""
-    normal, shear = system.scatter(result.extra_stress)
+    normal, shear = system.scatter(solved.extra_stress)
     if (difference := 1.0 - matrix / system.scales.viscosity) != 0:
-        rates = system.operator.strain_rate(result.stream_function.astype(np.float64))
+        rates = system.operator.strain_rate(solved.stream_function.astype(np.float64))
         normal, shear = normal + difference * rates[0], shear + difference * rates[1]
     stress = system.scales.stress
     return normal * stress, system.operator.shear_on_all(shear) * stress
 
 
 def _initial_stress(
-    system: ExtraStressSystem, initial: tuple[np.ndarray, ...] | None, matrix: float
+    system: ExtraStressSystem, initial: Start | None, matrix: float
 ) -> np.ndarray | None:
     """Undo `_over_matrix`, for the extra stress and stream function to start from."""
     if initial is None:

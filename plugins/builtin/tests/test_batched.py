@@ -47,14 +47,25 @@ def test_agrees_with_one_by_one(device, precision, bound):
     cases = mixed_cases()
     tolerance = {"double": 1e-9, "single": 1e-3}[precision]
     found = solve_batch(cases, device, precision, tolerance)
-    exact = crystalsim.get("solver", "builtin", tolerance=tolerance).solve(cases)
+    exact = crystalsim.get("solver", "builtin", tolerance=1e-9).solve(cases)
     for i in range(4):
         for name in ("stream_function", "pressure"):
             expected = exact[name].values[i]
-            difference = np.linalg.norm(getattr(found, name)[i] - expected)
-            assert difference <= bound * np.linalg.norm(expected), (i, name)
-    assert np.abs(found.iterations - exact.iterations.values).max() <= 3
-    assert (found.residual <= tolerance).all()
+            difference = getattr(found, name)[i] - expected
+            if name == "pressure":
+                # Inside rigid crystals it is not determined, in stiff ones hardly.
+                difference = difference[exact.crystal_fraction.values[i] == 0]
+            assert np.linalg.norm(difference) <= bound * np.linalg.norm(expected), (i, name)
+    assert (found.error <= tolerance).all()
+
+
+def test_iterates_as_one_by_one():
+    """With the preconditioner that both have, at a tolerance that takes double precision."""
+    cases = mixed_cases()
+    found = solve_batch(cases, "cpu", "double", 4e-3)
+    expected = crystalsim.get("solver", "builtin", tolerance=4e-3).solve(cases)
+    assert found.iterations.tolist() == expected.iterations.values.tolist()
+    assert np.allclose(found.error, expected.error_estimate, rtol=1e-3, atol=1e-12)
 
 
 def test_samples_of_a_batch_do_not_see_each_other():
@@ -91,7 +102,7 @@ def test_the_solver_goes_through_batches(monkeypatch):
     """Seven samples in batches of three, in order."""
     from crystalsim_builtin.solver import BuiltinSolver
 
-    monkeypatch.setattr(BuiltinSolver, "_device", lambda self: "cpu")
+    monkeypatch.setattr(BuiltinSolver, "_device", lambda self, plain: "cpu")
     cases = crystalsim.get("sampler", "random", cells=24).sample(7)
     batched = crystalsim.get("solver", "builtin", batch=3, tolerance=1e-8).solve(cases)
     monkeypatch.undo()

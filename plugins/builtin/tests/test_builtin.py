@@ -82,8 +82,8 @@ def reference_errors(name, cells, **options):
 @pytest.mark.parametrize(("name", "cells"), PROTOTYPE)
 def test_errors_against_finite_elements(name, cells):
     crystal, field = reference_errors(name, cells)
-    # Half a hundredth of a percent is what stopping at the default tolerance may add.
-    assert crystal < 1.5 * PROTOTYPE[name, cells][0] + 0.05
+    # A tenth of a percent is what stopping at the default tolerance may add.
+    assert crystal < 1.5 * PROTOTYPE[name, cells][0] + 0.1
     assert field < 1.5 * PROTOTYPE[name, cells][1]
 
 
@@ -144,11 +144,11 @@ def test_without_driving_nothing_moves():
 
 def test_units_and_scales():
     """Velocity scales as drho g L**2 / eta."""
-    base = solve([disc()], Grid(24, 24))
+    base = solve([disc()], Grid(24, 24), tolerance=1e-8)
     grid = Grid(24, 24, -1.0, 1.0, -1.0, 1.0)
     small = make_cases([[disc(radius=0.1, viscosity=1e7, density=3100)]], grid)
     small["matrix_viscosity"][:] = 1e3
-    scaled = crystalsim.get("solver", "builtin").solve(small)
+    scaled = crystalsim.get("solver", "builtin", tolerance=1e-8).solve(small)
     factor = 2 * 1e-6 / 1e-17
     assert np.allclose(scaled.velocity_z, factor * base.velocity_z, rtol=1e-9, atol=0)
 
@@ -197,18 +197,19 @@ def test_iterations_that_run_out_are_reported():
     solution = solve([disc()], Grid(32, 32), maximum_iterations=2)
     assert not solution.converged.any()
     assert solution.iterations == 2
+    assert 1.5e-2 < solution.error_estimate < 1
     assert 5e-3 < solution.residual < 1
 
 
 @pytest.mark.parametrize("contrast", [1e-3, 1e-1])
 def test_weak_crystals_converge_within_the_tolerance(contrast):
-    """The residual is relative to the flow, so that the tolerance means the same for them."""
+    """The error is relative to the flow, so that the tolerance means the same for them."""
     crystals = [disc(-300, 0, 100, 2500, 1e20 * contrast), disc(300, 100, 80, 2900, 1e24)]
     grid = Grid(64, 64)
     stopped, deep = solve(crystals, grid), solve(crystals, grid, tolerance=1e-9)
     assert stopped.converged.all() and deep.converged.all()
     assert stopped.iterations < 200
-    assert norm(stopped.velocity_z - deep.velocity_z) < 5e-3 * norm(deep.velocity_z)
+    assert norm(stopped.velocity_z - deep.velocity_z) < 1.5e-2 * norm(deep.velocity_z)
 
 
 def test_eight_cells_are_enough():

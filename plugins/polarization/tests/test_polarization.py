@@ -127,7 +127,7 @@ def test_untrained_steps_are_those_of_conjugate_gradients(solutions):
     model = Polarization(PolarizationOptions(**{**SMALL, "steps": 4}))
     model.network = model._new_network()
     found = model.predict(solutions)
-    solver = crystalsim.get("solver", "builtin", tolerance=1e-12, maximum_iterations=4)
+    solver = crystalsim.get("solver", "builtin", tolerance=2e-3, maximum_iterations=4)
     expected = solver.solve(solutions)
     gap = np.abs(found.velocity_z.values - expected.velocity_z.values).max()
     assert gap < 1e-4 * np.abs(expected.velocity_z.values).max()
