@@ -1,14 +1,18 @@
-"""The built-in solver against sparse direct solvers: seconds, memory and error.
+"""All ways to solve for the flow, in one run: seconds, memory and error against the truth.
 
-Every measurement runs in a process of its own with one thread. The error is that of the crystals'
-velocities against finite elements (over the largest speed), for case c of `tests/data/reference`.
+Every measurement runs in a process of its own with one thread; seconds are those of the processor,
+so that other work on the machine counts little. The scene is ten random crystals with `multipole`
+for the truth where that is installed, else the three of case c with finite elements. Memory is what
+the solve adds to the peak of its process. What is not installed is said and left out.
 
-    python benchmarks/solver.py            # 64 and 128 cells, a minute
-    python benchmarks/solver.py 64 128 256 # the sparse solve of the saddle system takes minutes
+    python benchmarks/solver.py                       # 64 to 256 cells, two minutes
+    python benchmarks/solver.py 64 128 256 512 --figure errors.png
+    python benchmarks/solver.py 256 --methods builtin saddle --scene ten
 """
 
 from __future__ import annotations
 
+import argparse
 import functools
 import importlib.util
 import json
@@ -19,26 +23,52 @@ import sys
 from pathlib import Path
 
 REFERENCE = Path(__file__).parents[1] / "tests" / "data" / "reference" / "c.nc"
-METHODS = {
-    "builtin": "extra-stress conjugate gradients (builtin)",
-    "cholmod": "sparse Cholesky (CHOLMOD) of the stream-function operator",
-    "superlu": "SuperLU of the stream-function operator",
-    "saddle": "SciPy splu of the saddle-point system (example direct)",
+BUILTIN = {
+    "builtin": {},
+    "tight": {"tolerance": 1e-8},
+    "single": {"precision": "single"},
+    "motion": {},
 }
+METHODS = {
+    "builtin": "builtin, default tolerance",
+    "tight": "builtin, tolerance 1e-8",
+    "single": "builtin, single precision",
+    "motion": "builtin, crystals' motion alone",
+    "multipole": "multipole, without a grid",
+    "cholmod": "sparse Cholesky (CHOLMOD) of the stream function's operator",
+    "superlu": "SuperLU of the stream function's operator",
+    "saddle": "SciPy splu of the saddle-point system (example direct)",
+    "lamem": "LaMEM, direct",
+}
+COLORS = (
+    "#0072B2",
+    "#56B4E9",
+    "#009E73",
+    "#999999",
+    "#CC79A7",
+    "#E69F00",
+    "#D55E00",
+    "#000000",
+    "#F0E442",
+)
+LARGEST = {"saddle": 256, "superlu": 512, "lamem": 256}
+"""Cells beyond which a method takes minutes or all memory."""
 
 
-def measure(method: str, cells: int) -> dict[str, float]:
-    """Solve the reference case once to warm up and some times for the clock."""
-    import resource
-    import time
-
+def scene(name, cells):  # type: ignore[no-untyped-def]
+    """Cases of a scene, and the true velocities (component, crystal) or None."""
     import numpy as np
     import xarray as xr
 
     import crystalsim
     from crystalsim import Grid, make_cases
-    from crystalsim.stokes.crystal_motion import crystal_motion
 
+    if name == "ten":
+        cases = crystalsim.get("sampler", "random", cells=cells, count=10).sample(1, seed=1)
+        if not installed("multipole"):
+            return cases, None
+        motion = crystalsim.get("solver", "multipole").motion(cases)
+        return cases, velocities(motion)
     reference = xr.load_dataset(REFERENCE)
     crystals = [
         {
@@ -50,30 +80,59 @@ def measure(method: str, cells: int) -> dict[str, float]:
         }
         for i in range(reference.sizes["crystal"])
     ]
-    cases = make_cases([crystals], Grid(cells, cells))
+    truth = np.stack([reference.crystal_velocity_x.values, reference.crystal_velocity_z.values])
+    return make_cases([crystals], Grid(cells, cells)), truth
+
+
+def velocities(motion):  # type: ignore[no-untyped-def]
+    """Velocities of the only sample (component, crystal)."""
+    import numpy as np
+
+    names = ("crystal_velocity_x", "crystal_velocity_z")
+    return np.stack([motion[name].values[0] for name in names])
+
+
+def measure(method: str, cells: int, name: str) -> dict[str, float | None]:
+    """Solve once to warm up and some times for the clock."""
+    import resource
+    import time
+
+    import numpy as np
+
+    import crystalsim
+    from crystalsim.stokes.crystal_motion import crystal_motion
+
+    def clock() -> float:
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return time.process_time() + children.ru_utime + children.ru_stime
+
+    cases, truth = scene(name, cells)
     if method in ("cholmod", "superlu"):
         solve = functools.partial(stream_function, method)
+    elif method in BUILTIN:
+        solver = crystalsim.get("solver", "builtin", **BUILTIN[method])
+        solve = solver.motion if method == "motion" else solver.solve
     else:
-        solve = crystalsim.get("solver", "builtin" if method == "builtin" else "direct").solve
-    if method == "builtin":
+        solve = crystalsim.get("solver", "direct" if method == "saddle" else method).solve
+    quick = method in BUILTIN
+    if quick:
         solve(cases)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     seconds = []
-    for _ in range(20 if method == "builtin" else 1):
-        start = time.perf_counter()
+    for _ in range(20 if quick else 1):
+        start = clock()
         solution = solve(cases)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(clock() - start)
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    motion = crystal_motion(solution).isel(sample=0)
-    error = np.hypot(
-        motion.crystal_velocity_x.values - reference.crystal_velocity_x.values,
-        motion.crystal_velocity_z.values - reference.crystal_velocity_z.values,
-    )
-    largest = np.hypot(reference.crystal_velocity_x, reference.crystal_velocity_z).max()
+    error = None
+    if truth is not None:
+        motion = solution if method == "motion" else crystal_motion(solution)
+        wrong = np.hypot(*(velocities(motion) - truth)).max()
+        error = float(wrong / np.hypot(*truth).max())
     return {
         "seconds": float(np.median(seconds)),
         "megabytes": (after - before) / 1024,
-        "error": float(error.max() / largest),
+        "error": error,
     }
 
 
@@ -90,7 +149,7 @@ def stream_function(method, cases):  # type: ignore[no-untyped-def]
 
     grid = Grid.from_dataset(cases)
     case = next(iterate_cases(cases))
-    scene = rasterise(case, grid)
+    painted = rasterise(case, grid)
     unit = unit_grid(grid)
 
     def second(cells: int, spacing: float) -> sparse.csr_array:
@@ -108,10 +167,11 @@ def stream_function(method, cases):  # type: ignore[no-untyped-def]
     shear = sparse.kron(second(grid.nz, unit.hz), one_x) - sparse.kron(
         one_z, second(grid.nx, unit.hx)
     )
-    cell = sparse.diags_array(scene.viscosity_cell.ravel() / case.matrix_viscosity)
-    corner = sparse.diags_array(scene.viscosity_corner[1:-1, 1:-1].ravel() / case.matrix_viscosity)
+    cell = sparse.diags_array(painted.viscosity_cell.ravel() / case.matrix_viscosity)
+    inner = painted.viscosity_corner[1:-1, 1:-1].ravel()
+    corner = sparse.diags_array(inner / case.matrix_viscosity)
     matrix = (normal.T @ cell @ normal + shear.T @ corner @ shear).tocsc()
-    rhs = -case.gravity * buoyancy_curl(scene.density_face, unit.hx).ravel()
+    rhs = -case.gravity * buoyancy_curl(painted.density_face, unit.hx).ravel()
     if method == "cholmod":
         from sksparse.cholmod import cholesky
 
@@ -125,47 +185,112 @@ def stream_function(method, cases):  # type: ignore[no-untyped-def]
     return make_solutions(cases, {**fields, "stream_function": psi[None]})
 
 
-def in_process(method: str, cells: int) -> dict[str, float]:
+def installed(method: str) -> bool:
+    """Whether a method can be had here."""
+    import crystalsim
+    from crystalsim.errors import CrystalsimError
+
+    if method == "cholmod":
+        return importlib.util.find_spec("sksparse") is not None
+    if method in ("multipole", "lamem", "saddle"):
+        try:
+            solver = crystalsim.get("solver", "direct" if method == "saddle" else method)
+            if method == "lamem":
+                solver.solve(scene("c", 16)[0])
+        except CrystalsimError:
+            return False
+    return True
+
+
+def in_process(method: str, cells: int, name: str) -> dict[str, float]:
     """Measure in a process of its own, one thread."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     done = subprocess.run(
-        [sys.executable, __file__, "--measure", method, str(cells)],
+        [sys.executable, __file__, "--measure", method, str(cells), "--scene", name],
         env={**os.environ, **threads},
         check=True,
         capture_output=True,
         text=True,
     )
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def draw(rows: list[tuple[str, int, dict[str, float]]], path: Path) -> None:
+    """Error over seconds, a line for each method."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.2, 5.0), layout="constrained")
+    axes = figure.subplots()
+    for color, (method, label) in zip(COLORS, METHODS.items(), strict=True):
+        mine = [
+            (row["seconds"], 100 * row["error"], cells) for m, cells, row in rows if m == method
+        ]
+        if mine:
+            seconds, errors, sizes = zip(*mine, strict=True)
+            axes.loglog(seconds, errors, "o-", ms=4, lw=1, color=color, label=label)
+            if method in ("single", "motion"):
+                continue  # beside those of the default
+            for x, y, cells in zip(seconds, errors, sizes, strict=True):
+                axes.annotate(str(cells), (x, y), (4, 3), textcoords="offset points", fontsize=7)
+    axes.set(xlabel="processor time [s]", ylabel="error of the worst crystal [%]")
+    axes.grid(lw=0.3, color="0.85")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8)
+    figure.savefig(path, dpi=130)
 
 
 def main() -> None:
-    """Print the table."""
-    if sys.argv[1:2] == ["--measure"]:
-        print(json.dumps(measure(sys.argv[2], int(sys.argv[3]))))
+    """Print the table; draw it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("cells", nargs="*", type=int, default=[64, 128, 256])
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--scene", choices=("ten", "c"))
+    parser.add_argument("--figure", type=Path, help="where to draw error over time")
+    parser.add_argument("--measure", choices=METHODS, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.measure:
+        print(json.dumps(measure(arguments.measure, arguments.cells[0], arguments.scene)))
         return
-    sizes = [int(text) for text in sys.argv[1:]] or [64, 128]
     import numpy
     import scipy
 
+    name = arguments.scene or ("ten" if installed("multipole") else "c")
+    fast = "ducc0" if importlib.util.find_spec("ducc0") else "SciPy"
     print(
-        f"{platform.machine()}, {os.cpu_count()} cores, one thread used; Python "
-        f"{platform.python_version()}, NumPy {numpy.__version__}, SciPy {scipy.__version__}"
+        f"{processor()}, one of {os.cpu_count()} cores; Python {platform.python_version()}, NumPy "
+        f"{numpy.__version__}, SciPy {scipy.__version__}, transforms by {fast}; scene '{name}'"
     )
+    methods = [method for method in arguments.methods if installed(method)]
+    missing = [method for method in arguments.methods if method not in methods]
+    if missing:
+        print(f"not installed, and left out: {', '.join(missing)}")
     print(f"{'cells':>5}  {'ratio':>7}  {'seconds':>9}  {'MB':>7}  {'error %':>8}  method")
-    for cells in sizes:
-        ours = None
-        for method, name in METHODS.items():
-            if method == "cholmod" and not importlib.util.find_spec("sksparse"):
-                print(f"{cells:5d}  (scikit-sparse is not installed: no {method})")
+    rows = []
+    for cells in arguments.cells:
+        first = None
+        for method in methods:
+            if cells > LARGEST.get(method, cells):
                 continue
-            found = in_process(method, cells)
-            ours = ours or found["seconds"]
+            row = in_process(method, cells, name)
+            first = first or row["seconds"]
+            error = "-" if row["error"] is None else f"{100 * row['error']:.3f}"
             print(
-                f"{cells:5d}  {found['seconds'] / ours:7.1f}  {found['seconds']:9.4f}  "
-                f"{found['megabytes']:7.0f}  {100 * found['error']:8.3f}  {name}",
+                f"{cells:5d}  {row['seconds'] / first:7.1f}  {row['seconds']:9.4f}  "
+                f"{row['megabytes']:7.0f}  {error:>8}  {METHODS[method]}",
                 flush=True,
             )
+            rows.append((method, cells, row))
+    if arguments.figure:
+        draw([row for row in rows if row[2]["error"] is not None], arguments.figure)
+
+
+def processor() -> str:
+    """Model of the processor, where the system tells it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":
