@@ -123,6 +123,8 @@ def cases_file(tmp_path) -> Path:
     import crystalsim
 
     path = tmp_path / "cases.nc"
-    cases = crystalsim.get("sampler", "random", cells=16, count=(1, 2)).sample(5, seed=3)
+    # Large enough for the cells, so that no command warns of them.
+    large = {"radius": (130.0, 200.0), "minimum_gap": 130.0, "minimum_wall_gap": 70.0}
+    cases = crystalsim.get("sampler", "random", cells=16, count=(1, 2), **large).sample(5, seed=3)
     crystalsim.save(cases, path)
     return path

@@ -162,6 +162,7 @@ def test_a_disk_that_fills_up(cases_file, tmp_path, expected):
         assert done.returncode == 1
         assert "Traceback" not in done.stderr
         assert "nc: cannot be written" in done.stderr.splitlines()[-1]
+        assert f"the disk of {folder} is full: only " in done.stderr.splitlines()[-1]
         assert 0 < len(list(folder.glob("shard-*.nc"))) < 5
         whole_or_absent(folder)
         subprocess.run(["mount", "-o", "remount,size=20m", str(disk)], check=True)

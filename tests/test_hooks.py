@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import textwrap
@@ -148,3 +149,24 @@ def test_what_is_no_wrapper_cannot_be_marked_as_one(distribution, python, body, 
     (line,) = done.stderr.splitlines()
     assert "bad-plugin 1.0 is broken" in line
     assert word in line
+
+
+def test_who_only_listens_is_listed_and_checked(distribution, process):
+    distribution("good-plugin", listener("print('heard', epoch)"))
+    distribution("bad-plugin", "import nothing_of_that_name")
+    listed = process("plugins")
+    assert listed.status == 1  # for the bad one
+    words = next(line for line in listed.out.splitlines() if "good-plugin" in line).split()
+    assert words[0] == "listener"
+    assert words[-2:] == ["hears", "crystalsim_epoch_finished"]
+    (heard,) = (
+        each
+        for each in json.loads(process("plugins", "--json").out)["listeners"]
+        if each["distribution"] == "good-plugin"
+    )
+    assert (heard["version"], heard["hooks"]) == ("1.0", ["crystalsim_epoch_finished"])
+    checked = process("check", "good-plugin")
+    assert checked.status == 0
+    assert checked.out == "fine    listener good-plugin, hears crystalsim_epoch_finished\n"
+    assert process("check", "bad-plugin").status == 1
+    assert process("check", "crystalsim-tensorboard").status == 0

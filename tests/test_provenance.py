@@ -1,10 +1,13 @@
 """Each file says how everything in it came about."""
 
 import json
+from pathlib import Path
 
 import xarray as xr
 
 import crystalsim
+
+ROOT = Path(__file__).parents[1]
 
 
 def config(path):
@@ -30,6 +33,12 @@ def test_every_stage_keeps_what_the_stages_before_it_did(command, tmp_path):
     predicted = config(predictions)
     assert predicted["sampler"] == drawn["sampler"]
     assert "solver" not in predicted  # nothing in this file was solved
+    model_table = predicted["model"]
+    assert (model_table["plugin"], model_table["epochs"]) == ("unet", 1)
+    assert len(model_table["weights"]) == 16
+    assert model_table["training"]["solver"]["tolerance"] == 0.002
+    assert model_table["training"]["sampler"] == drawn["sampler"]
+    assert (model_table["training"]["seed"], model_table["training"]["samples"]) == (0, 9)
     scored = config(scores / "fields.nc")
     assert scored["reference"] == solved
     assert scored["prediction"] == predicted
@@ -42,3 +51,29 @@ def test_every_stage_keeps_what_the_stages_before_it_did(command, tmp_path):
     # The same commands again find the files as they are.
     for step in steps:
         assert command(*step).status == 0
+
+
+def test_predictions_say_which_weights_came_along_and_how_they_were_trained(
+    command, cases_file, tmp_path
+):
+    predictions = tmp_path / "predictions.nc"
+    for _ in range(2):  # the same weights have the same fingerprint
+        result = command("predict", cases_file, "--model", "polarization", "--output", predictions)
+        assert result.status == 0
+    table = config(predictions)["model"]
+    assert (table["plugin"], table["steps"], len(table["weights"])) == ("polarization", 3, 16)
+    training = table["training"]
+    assert training["solver"] == {"plugin": "builtin", "tolerance": 0.001}
+    assert sum(part["samples"] for part in training["data"].values()) == 2544
+    # What the attribute says is what the script does that remakes the weights.
+    script = (ROOT / "plugins" / "polarization" / "pretrain.sh").read_text()
+    for name, part in training["data"].items():
+        low, high = part["count"]
+        line = f'sample {name} {part["seed"]} {part["samples"]} {part["cells"]} "[{low},{high}]"'
+        assert line in script
+
+
+def test_predictions_without_weights_say_all_options(command, cases_file, tmp_path):
+    command("predict", cases_file, "--model", "half_grid", "--output", tmp_path / "p.nc")
+    table = config(tmp_path / "p.nc")["model"]
+    assert table["plugin"] == "half_grid" and "weights" not in table

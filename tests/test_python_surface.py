@@ -158,3 +158,10 @@ def test_save_refuses_what_is_no_dataset_of_ours(tmp_path, dataset, expected):
     with pytest.raises(SchemaError, match=expected):
         crystalsim.save(dataset, tmp_path / "other.nc")
     assert not list(tmp_path.iterdir())
+
+
+def test_notebooks_show_grids_and_options():
+    grid = Grid(20, 10)._repr_html_()
+    assert "20 &times; 10 cells of 100 m &times; 200 m" in grid
+    shown = crystalsim.get("solver", "builtin", tolerance=0.25)._repr_html_()
+    assert "<td>tolerance</td><td>0.25</td>" in shown and "BuiltinSolver" in shown

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DrawsFigures",
     "Evaluator",
+    "GridFree",
     "IterationBudget",
     "Model",
     "Motion",
@@ -281,13 +282,25 @@ class Streaming(Protocol):
 class Pretrained(Protocol):
     """A model that brings weights along.
 
-    Made without options, it predicts with them until it is trained.
+    Made without options, it predicts with them until it is trained. An attribute `training`, if
+    there is one, says how they were trained: a mapping that JSON can hold, kept in predictions.
     """
 
     @classmethod
     def pretrained(cls) -> Self:
         """Give the model with these weights and the options of their training."""
         ...
+
+
+@runtime_checkable
+class GridFree(Protocol):
+    """A solver or model whose velocities do not depend on the cells of the cases.
+
+    Commands warn of crystals and gaps that the cells do not resolve, but not where the class says
+    ``grid_free = True``. Its solutions give the variable `resolved` themselves.
+    """
+
+    grid_free: ClassVar[bool]
 
 
 @runtime_checkable

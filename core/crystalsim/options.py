@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import html
 import json
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -67,6 +68,14 @@ class Configured(Generic[T]):
     def __repr__(self) -> str:
         values = _values(self.options).items()
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in values)})"
+
+    def _repr_html_(self) -> str:
+        """Table of the options, for notebooks."""
+        rows = "".join(
+            f"<tr><td>{html.escape(name)}</td><td>{html.escape(repr(value))}</td></tr>"
+            for name, value in _values(self.options).items()
+        )
+        return f"<b>{html.escape(type(self).__name__)}</b><table>{rows}</table>"
 
     def with_options(self, **changes: Any) -> Self:
         """Make another one with some options changed; nothing else is taken over.

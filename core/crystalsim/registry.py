@@ -52,6 +52,15 @@ class Offer(NamedTuple):
     version: str
 
 
+class Listener(NamedTuple):
+    """A distribution that hears of what happens, with the names of its hooks."""
+
+    name: str
+    distribution: str
+    version: str
+    hooks: tuple[str, ...]
+
+
 class Problem(NamedTuple):
     """A plugin that could not be used, and why."""
 
@@ -78,10 +87,12 @@ class Registry:
         self._manager.add_hookspecs(hookspecs)
         self._modules: list[object] = []
         self._origin: dict[int, Offer] = {}
+        self._versions: dict[str, str] = {}
         if "*" not in disabled:
             for entry_point in entry_points(group=ENTRY_POINT_GROUP):
                 distribution, version = _distribution(entry_point)
                 if distribution not in disabled:
+                    self._versions[distribution] = version
                     self._register(entry_point, distribution, version)
         self._entries = {kind: list(self._collect(kind)) for kind in KINDS}
 
@@ -137,6 +148,19 @@ class Registry:
     def entries(self, kind: str) -> list[Entry]:
         """List what is installed of a kind, sorted by name."""
         return sorted(self._entries[kind], key=lambda e: (e.plugin.name, e.distribution))
+
+    def listeners(self) -> list[Listener]:
+        """List what hears of runs, sorted by distribution, whether or not it offers plugins."""
+        found = []
+        for key, plugin in self._manager.list_name_plugin():
+            callers = (self._manager.get_hookcallers(plugin) or []) if plugin else []
+            hooks = sorted(caller.name for caller in callers if caller.name not in _OFFERS)
+            if hooks:
+                distribution, _, name = key.partition(":")
+                found.append(
+                    Listener(name, distribution, self._versions[distribution], tuple(hooks))
+                )
+        return sorted(found, key=lambda each: (each.distribution, each.name))
 
     def lookup(self, kind: str, name: str) -> Entry:
         """Find a plugin by ``name`` or ``distribution/name``.

@@ -21,7 +21,8 @@ def command(distribution: str) -> None:
         for entry in registry().entries(kind)
         if entry.distribution == distribution
     ]
-    if not entries and not problems:
+    listeners = [each for each in registry().listeners() if each.distribution == distribution]
+    if not entries and not listeners and not problems:
         raise PluginError(f"no plugins come from a distribution '{distribution}'")
     bad = len(problems)
     for problem in problems:
@@ -35,5 +36,7 @@ def command(distribution: str) -> None:
             click.echo(f"broken  {error}")
         else:
             click.echo(f"fine    {entry.kind} {entry.plugin.name}")
+    for listener in listeners:  # their modules are imported already
+        click.echo(f"fine    listener {listener.name}, hears {', '.join(listener.hooks)}")
     if bad:
         sys.exit(1)

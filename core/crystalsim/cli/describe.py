@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from pathlib import Path
 
 import click
@@ -52,6 +53,8 @@ def _describe_trained(folder: str) -> None:
             click.echo(f"{name}: {text}")
     if weights := options.pop("weights", None):
         click.echo(f"weights: {weights}")
+    if training := options.pop("training", None):
+        click.echo(f"training: {json.dumps(training)}")
     click.echo("Options:" if options else "No options.")
     for option, value in options.items():
         click.echo(f"  {option} = {value}")

@@ -14,6 +14,7 @@ from ..registry import KINDS, registry
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(as_json: bool) -> None:
     """List what is installed; exit status 1 if a plugin is broken."""
+    listeners = registry().listeners()
     entries = [entry for kind in KINDS for entry in registry().entries(kind)]
     if as_json:
         rows = [
@@ -26,12 +27,18 @@ def command(as_json: bool) -> None:
             for entry in entries
         ]
         problems = [problem._asdict() for problem in registry().problems]
-        click.echo(json.dumps({"plugins": rows, "problems": problems}, indent=2))
+        heard = [listener._asdict() for listener in listeners]
+        found = {"plugins": rows, "listeners": heard, "problems": problems}
+        click.echo(json.dumps(found, indent=2))
     else:
         for entry in entries:
             origin = f"{entry.distribution} {entry.version}"
             click.echo(f"{entry.kind:10} {entry.plugin.name:14} {origin:28} {entry.plugin.summary}")
-        if not entries:
+        for listener in listeners:
+            origin = f"{listener.distribution} {listener.version}"
+            hooks = ", ".join(listener.hooks)
+            click.echo(f"{'listener':10} {listener.name:14} {origin:28} hears {hooks}")
+        if not entries and not listeners:
             click.echo("no plugins are installed")
     if registry().problems:
         sys.exit(1)

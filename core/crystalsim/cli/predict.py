@@ -47,6 +47,7 @@ def command(
     The variable `residual` of the predictions is an error flag: it needs no solution, and ranks
     samples by how far they are off.
     """
+    from ..datasets.resolution import warn_unresolved
     from ..execution.shards import predict_cases
     from ..storage import netcdf
     from ..storage.models import read_model
@@ -58,5 +59,6 @@ def command(
         polish = {"refine": refine, "refined_by": solver}
         choice = dataclasses.replace(choice, options={**choice.options, **polish})
     dataset = netcdf.open(cases, "cases")
+    warn_unresolved([dataset], loaded)
     predict_cases(dataset, loaded, output, choice=choice, compress=compress)
     click.echo(f"{output}: {dataset.sizes['sample']} samples")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..registry import registry
 from ..runtime.processes import default_workers
 from .common import choose, compress_option, configured, output_option, tables
 
@@ -62,11 +63,13 @@ def command(
     part, _, parts = shard.partition("/")
     if not (part.isdigit() and parts.isdigit()):
         raise click.BadParameter(f"'{shard}'; expected I/N, as 3/20", param_hint="--shard")
+    from ..datasets.resolution import warn_unresolved
     from ..execution.schedule import Schedule
     from ..execution.shards import SHARD_SIZE, solve_cases
     from ..storage import netcdf
 
     dataset = netcdf.open(cases, "cases")
+    warn_unresolved([dataset], registry().load("solver", chosen.name))
     seed = dataset.attrs.get("seed")
     complete = solve_cases(
         dataset,

@@ -114,6 +114,9 @@ VARIABLES: dict[str, Variable] = {
         ("sample", "z_face", "x_face"), "kg m-3", "density on corners that the solver used"
     ),
     "converged": Variable(("sample",), "1", "whether the solver met its tolerance", ("solutions",)),
+    "resolved": Variable(
+        ("sample",), "1", "whether crystals and gaps are large enough for the cells"
+    ),
     "extra_stress_xx": Variable(
         ("sample", "z", "x"), "Pa", "extra stress of the crystals, xx and minus zz"
     ),

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import UnsupportedError
 from . import schema
+from .resolution import is_resolved
 from .scenes import paint
 
 __all__ = ["make_solutions", "require_free_slip", "walls"]
@@ -30,7 +31,9 @@ def make_solutions(
         Dataset of kind ``"cases"`` (or ``"solutions"``, whose fields are dropped).
     fields
         Arrays by the names of `schema.VARIABLES`, in SI units. `crystal_fraction` and `phase` are
-        painted from the cases, and `converged` is true, where they are not given.
+        painted from the cases, and `converged` is true, where they are not given; `resolved` says
+        whether crystals and gaps are large enough for the cells, unless it is given, as by what
+        needs no grid.
     attributes
         Added to those of the cases, but for `walls`: solutions that do not name theirs have free
         slip, see `walls`.
@@ -40,6 +43,8 @@ def make_solutions(
         fraction, phase = paint(cases)
         given = {"crystal_fraction": fraction, "phase": phase, **given}
     given.setdefault("converged", np.ones(cases.sizes["sample"], dtype=bool))
+    if "resolved" not in given:
+        given["resolved"] = is_resolved(cases)
     # Made at once: adding variables to a dataset takes four times as long, a third of a solve.
     variables = {name: cases.variables[name] for name in schema.INPUTS if name in cases.data_vars}
     for name in sorted(given, key=list(schema.VARIABLES).index):

@@ -18,6 +18,7 @@ from ..config.choice import Choice
 from ..datasets.cases import cases_only
 from ..datasets.returned import log_traceback
 from ..errors import CrystalsimError, OptionError, StoreError
+from ..runtime import memory
 from ..runtime.log import logger
 from ..runtime.progress import progress
 from ..storage import netcdf
@@ -25,7 +26,7 @@ from ..storage.claims import VERSIONS, claim_folder, is_made, versions
 from ..storage.files import checksum_fits, record_checksum, remove_stale
 from ..storage.joining import join_files
 from ..storage.provenance import fingerprint, provenance
-from .schedule import Schedule, run_tasks
+from .schedule import PROCESSES, Schedule, run_tasks
 from .shard import Compute, Order, Outcome, Task
 
 SHARD_SIZE = 64
@@ -215,6 +216,7 @@ def _make_shards(job: Job, schedule: Schedule) -> bool:
         remove_stale(job.output.parent)
     order = Order(folder, job.compute, job.origin, job.attributes, job.compress)
     first, parts = schedule.shard
+    _require_memory(job, schedule)
     try:
         claim_folder(folder, netcdf.MANIFEST, {**manifest, VERSIONS: versions(job.config)})
         missing = [task for task in tasks[first - 1 :: parts] if not _done(order.path(task), task)]
@@ -228,6 +230,19 @@ def _make_shards(job: Job, schedule: Schedule) -> bool:
         if job.is_finished():
             return True
         raise
+
+
+def _require_memory(job: Job, schedule: Schedule) -> None:
+    """Refuse shards that do not fit into memory; those of a cluster are its own affair."""
+    if schedule.scheduler in (PROCESSES, "local"):
+        sizes = job.cases.sizes
+        together = min(schedule.workers, len(job.tasks)) * min(job.shard_size, sizes["sample"])
+        memory.require_for_solutions(
+            sizes["x"] * sizes["z"],
+            together,
+            job.verb,
+            "take fewer cells, fewer --workers or a smaller --shard-size",
+        )
 
 
 def _make(job: Job, order: Order, tasks: list[Task], schedule: Schedule) -> None:

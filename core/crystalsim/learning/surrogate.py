@@ -14,7 +14,6 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from .._version import __version__
 from ..contracts import OnEpoch, Pretrained
 from ..datasets.solutions import make_solutions
 from ..errors import OptionError, StoreError
@@ -64,6 +63,8 @@ class TorchSurrogate(Configured[Any]):
         The network once there is one: after `fit` or `load`.
     reach
         What the network was trained for.
+    training
+        How weights that come along were trained, for provenance; empty for others.
     """
 
     options_class: ClassVar[type[SurrogateOptions]] = SurrogateOptions
@@ -75,6 +76,7 @@ class TorchSurrogate(Configured[Any]):
         super().__init__(options)
         self.network: nn.Module | None = None
         self.reach: Reach | None = None
+        self.training: Mapping[str, Any] = {}
         self._warned = False
         self._brought: Self | None = None
 
@@ -244,10 +246,10 @@ class TorchSurrogate(Configured[Any]):
         if self.network is None:
             raise OptionError(f"{type(self).__name__} is not trained: there is nothing to save")
         config = {
-            "crystalsim_version": __version__,
             "features": FEATURES,
             "options": dataclasses.asdict(self.options),
             "reach": self.reach._asdict() if self.reach else None,
+            "training": dict(self.training),
         }
         save_state(weights(self.network), folder / "weights.pt")
         write_text(folder / "config.json", json.dumps(config, indent=2))
@@ -274,6 +276,7 @@ class TorchSurrogate(Configured[Any]):
             )
         model = cls(make_options(cls.options_class, options, where="model"))
         model.network, model.reach = model._new_network(), reach
+        model.training = dict(config.get("training") or {})
         try:
             state = torch.load(folder / "weights.pt", weights_only=True, map_location="cpu")
             model.network.load_state_dict(state)

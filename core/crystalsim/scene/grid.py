@@ -62,6 +62,14 @@ class Grid:
                     "positions [m], the lower one first"
                 )
 
+    def _repr_html_(self) -> str:
+        """Cells and walls in a line, for notebooks."""
+        return (
+            f"<b>Grid</b>: {self.nx} &times; {self.nz} cells of {self.hx:g} m &times; "
+            f"{self.hz:g} m, x from {self.x_min:g} m to {self.x_max:g} m, z from "
+            f"{self.z_min:g} m to {self.z_max:g} m"
+        )
+
     @property
     def width(self) -> float:
         """Extent in x [m]."""

@@ -8,9 +8,11 @@ writes last, the checksum of what stands there is on record, without any lock.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +26,9 @@ CHECKSUMS = "checksums"
 
 _ASIDE = re.compile(r"\..+\.tmp-(?:(?P<host>.+)-)?(?P<process>\d+)")
 _BLOCK = 1 << 20
+_ABOUT_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FULL = 16 << 20
+"""Free space below which a disk is called full [B]: a chunk of a file no longer fits."""
 
 
 def aside(path: Path) -> Path:
@@ -54,11 +59,24 @@ def written_aside(path: Path, *, checksum: bool = False) -> Iterator[Path]:
             record_checksum(unfinished, path)
         unfinished.replace(path)
     except (OSError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise StoreError(f"{path}: cannot be written: {reason}") from None
+        raise StoreError(f"{path}: cannot be written: {_reason(error, path)}") from None
     finally:
         with contextlib.suppress(OSError):
             unfinished.unlink()
+
+
+def _reason(error: OSError | RuntimeError, path: Path) -> str:
+    """Why a file cannot be written, and how full its disk is if that may be why.
+
+    netCDF and torch say of a full disk nothing but that writing failed.
+    """
+    reason, number = getattr(error, "strerror", None) or str(error), getattr(error, "errno", None)
+    if isinstance(number, int) and number > 0 and number not in _ABOUT_SPACE:
+        return reason
+    folder = next((each for each in path.absolute().parents if each.is_dir()), Path("/"))
+    free = shutil.disk_usage(folder).free
+    state = "is full: only" if free < _FULL else "has"
+    return f"{reason} (the disk of {folder} {state} {free} bytes free)"
 
 
 def create_text(path: Path, text: str) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,11 @@ from .._version import __version__
 from ..config.choice import Choice
 from ..contracts import Model, Pretrained
 from ..errors import StoreError
+from ..options import Configured
 from ..registry import registry
+from . import netcdf
 from .files import sha256, write_text
+from .provenance import config_of
 
 __all__ = ["load_model"]
 
@@ -70,7 +75,8 @@ def read_model(name: str | Path) -> tuple[Any, Choice]:
     model
         Ready to predict.
     choice
-        Plugin and options, and beside them a fingerprint of the `weights` where there are any.
+        Plugin and options, and beside them, where there are any, a fingerprint of the `weights` and
+        the `training` that made them: tables of the plugins that made the data, seed and samples.
 
     Raises
     ------
@@ -83,17 +89,46 @@ def read_model(name: str | Path) -> tuple[Any, Choice]:
     if (folder / "model" / MODEL).is_file():  # the folder of a run
         folder = folder / "model"
     if not folder.is_dir():
-        choice = Choice("model", str(name))
-        model = choice.build()
-        return model.pretrained() if isinstance(model, Pretrained) else model, choice
+        return _by_name(str(name))
     try:
         described = json.loads((folder / MODEL).read_text(encoding="utf-8"))
         plugin, options = str(described["plugin"]), dict(described["options"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise StoreError(f"{folder / MODEL}: not a model's folder: {reason}") from None
-    choice = Choice("model", plugin, {**options, "weights": _fingerprint(folder)})
+    facts = {"weights": _fingerprint(folder), "training": _recorded_training(folder)}
+    choice = Choice("model", plugin, {**options, **{k: v for k, v in facts.items() if v}})
     return registry().load("model", plugin).load(folder), choice
+
+
+def _by_name(name: str) -> tuple[Any, Choice]:
+    """Make a model that needs no training, or one with the weights that come along."""
+    choice = Choice.of("model", {"plugin": name})
+    made = choice.build()
+    if not isinstance(made, Pretrained):
+        return made, choice
+    model: Any = made.pretrained()
+    with tempfile.TemporaryDirectory(prefix="crystalsim-model-") as folder:
+        model.save(Path(folder))
+        facts: dict[str, Any] = {"weights": _fingerprint(Path(folder))}
+    if isinstance(model, Configured):
+        facts = {**json.loads(json.dumps(dataclasses.asdict(model.options))), **facts}
+    if training := getattr(model, "training", None):
+        facts["training"] = dict(training)
+    facts = {key: value for key, value in facts.items() if value is not None}
+    return model, Choice("model", name, {**choice.options, **facts})
+
+
+def _recorded_training(folder: Path) -> dict[str, Any]:
+    """How the weights in a folder came about, from their history; empty if there is none."""
+    if not (folder / HISTORY).is_file():
+        return {}
+    attributes = netcdf.read_file(folder / HISTORY).attrs
+    recorded = dict(config_of(attributes).get("training", {}))
+    for name, key in (("seed", "seed"), ("samples", "training_samples")):
+        if key in attributes:
+            recorded[name] = int(attributes[key])
+    return recorded
 
 
 def _fingerprint(folder: Path) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import xarray as xr
 from ..datasets import schema
 from ..datasets.media import complete_cases
 from ..errors import CrystalsimError, OptionError, SchemaError, StoreError
+from ..runtime import memory
 from ..runtime.interrupts import shielded
 from .files import written_aside
 from .provenance import provenance as provenance
@@ -145,6 +145,8 @@ def _reading(place: object, complaint: str = "not a readable netCDF file") -> It
     except CrystalsimError:
         raise
     except Exception as error:
+        if memory.is_shortage(error):
+            raise
         text = " ".join(str(error).split())
         raise StoreError(f"{place}: {complaint}: {text}") from None
 
@@ -195,21 +197,13 @@ def read_file(path: Path) -> xr.Dataset:
     _require(path)
     with _reading(path), xr.open_dataset(path, engine="netcdf4") as dataset:
         size = sum(variable.nbytes for variable in dataset.variables.values())
-        if size <= _memory():
+        if size <= (free := memory.available()):
             return dataset.load().drop_encoding()
     # A few damaged or malicious bytes can declare any size.
     raise StoreError(
-        f"{path}: {size / 1e9:.3g} GB when read, of {_memory() / 1e9:.3g} GB of memory; expected "
-        "shards of a folder that are read one by one"
+        f"{path}: {size / 1e9:.3g} GB when read, of {free / 1e9:.3g} GB of memory that are free; "
+        "expected shards of a folder that are read one by one"
     )
-
-
-def _memory() -> float:
-    """Memory that one dataset may take: the machine's [B]."""
-    try:
-        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    except (AttributeError, ValueError, OSError):  # not on this system
-        return 64e9
 
 
 def load(part: xr.Dataset) -> xr.Dataset:
@@ -261,7 +255,13 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
 
 def _read_shards(folder: Path) -> xr.Dataset:
-    return concatenate([read_file(path) for path in _shard_paths(folder)])
+    paths = _shard_paths(folder)
+    parts: list[xr.Dataset] = []
+    for path in paths:
+        parts.append(read_file(path))
+        if len(parts) == 1:
+            memory.require(parts[0].nbytes * len(paths), str(folder), "read it with lazy=True")
+    return concatenate(parts)
 
 
 def _shard_paths(folder: Path) -> list[Path]:

@@ -7,6 +7,8 @@ only what is missing.
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import xarray as xr
 
 from ..config.choice import Choice
 from ..config.run import RunConfig
+from ..datasets.resolution import warn_unresolved
 from ..datasets.returned import calling, check_returned
 from ..errors import ContractError, StoreError
 from ..evaluation.scores import Scoring
@@ -33,6 +36,7 @@ from ..execution.shards import predict_cases, solve_cases
 from ..options import to_toml
 from ..registry import registry
 from ..reports.figures import history_drawings, sample_drawings, score_drawings, write_drawings
+from ..runtime import memory
 from ..runtime.log import log_file, logger
 from ..storage import netcdf
 from ..storage.claims import differences
@@ -50,7 +54,10 @@ def draw_cases(sampler: Choice, count: int | None, seed: int) -> xr.Dataset:
     ------
     ContractError, PluginError
         If the sampler returns something else, or fails.
+    MemoryShortageError
+        If the solution of one sample does not fit into memory.
     """
+    _require_memory(sampler, 1)
     with calling(sampler.origin):
         drawn = sampler.build().sample(count, seed=seed)
     cases = check_returned(drawn, "cases", sampler.origin)
@@ -62,6 +69,16 @@ def draw_cases(sampler: Choice, count: int | None, seed: int) -> xr.Dataset:
     return cases.assign_attrs({**cases.attrs, **attributes})
 
 
+def _require_memory(sampler: Choice, samples: int) -> None:
+    """Refuse grids whose solutions do not fit into memory, before anything is drawn."""
+    cells = sampler.options.get("cells")  # an option that samplers share: `SceneOptions`
+    if isinstance(cells, (int, list, tuple)):
+        number = math.prod(cells) if not isinstance(cells, int) else cells**2
+        memory.require_for_solutions(
+            number, samples, f"solutions for sampler.cells = {cells}", "take fewer cells or samples"
+        )
+
+
 def split_seeds(seed: int) -> dict[str, int]:
     """Independent seeds of the splits: words of the run's seed sequence.
 
@@ -71,7 +88,7 @@ def split_seeds(seed: int) -> dict[str, int]:
     return {split: int(word) for split, word in zip(SPLITS, words, strict=True)}
 
 
-def run(config: RunConfig, folder: Path, *, workers: int = 1) -> str:
+def run(config: RunConfig, folder: Path, *, workers: int = 1, warn: bool = True) -> str:
     """Do everything: sample, solve, train, predict, evaluate, draw.
 
     Parameters
@@ -82,6 +99,8 @@ def run(config: RunConfig, folder: Path, *, workers: int = 1) -> str:
         Where everything goes; one that holds the same configuration is continued.
     workers
         Processes of the solver.
+    warn
+        Whether to say what the cells do not resolve.
 
     Returns
     -------
@@ -98,10 +117,14 @@ def run(config: RunConfig, folder: Path, *, workers: int = 1) -> str:
     if place.is_complete:
         logger.info("%s is complete; remove %s to do again what is missing", folder, place.summary)
         return place.summary.read_text(encoding="utf-8").rstrip()
+    _require_memory(config.sampler, max(dataclasses.astuple(config.samples)))
     with log_file(place.log):
         logger.info("run folder: %s", folder)
         registry().broadcast("crystalsim_run_started", run=folder, config=config.as_dict())
-        _solve_splits(config, place, workers)
+        drawn = draw_splits(config, folder)
+        if warn:
+            warn_unresolved(drawn, registry().load("solver", config.solver.name))
+        _solve_splits(config, place, drawn, workers)
         if not place.is_trained:
             train_model(
                 config.model,
@@ -137,14 +160,26 @@ def _claim(config: RunConfig, place: RunFolder) -> None:
     write_text(place.config, to_toml(config.as_dict()))
 
 
-def _solve_splits(config: RunConfig, place: RunFolder, workers: int) -> None:
-    """Draw and solve the cases of all splits."""
+def draw_splits(config: RunConfig, folder: Path) -> list[xr.Dataset]:
+    """Draw the cases of all splits into the folder of a run, where they are not there yet."""
+    place = RunFolder(folder)
+    _claim(config, place)
+    drawn = []
     for split, seed in split_seeds(config.seed).items():
-        path, solutions = place.cases(split), place.solutions(split)
+        path = place.cases(split)
         if not path.is_file():
             netcdf.write(draw_cases(config.sampler, getattr(config.samples, split), seed), path)
+        drawn.append(netcdf.open(path, "cases"))
+    return drawn
+
+
+def _solve_splits(
+    config: RunConfig, place: RunFolder, drawn: list[xr.Dataset], workers: int
+) -> None:
+    """Solve the cases of all splits."""
+    for cases, (split, seed) in zip(drawn, split_seeds(config.seed).items(), strict=True):
+        solutions, schedule = place.solutions(split), Schedule(workers)
         logger.info("%s samples", split)
-        cases, schedule = netcdf.open(path, "cases"), Schedule(workers)
         solve_cases(cases, config.solver, solutions, schedule=schedule, seed=seed, compress=True)
         _announce(place, split, netcdf.open(solutions))
 

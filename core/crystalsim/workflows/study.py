@@ -25,15 +25,16 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from ..config.choice import Choice
 from ..config.run import RunConfig
 from ..config.study import Study
+from ..datasets.resolution import warn_unresolved
 from ..evaluation.declarations import primary_evaluators
 from ..evaluation.scores import Scoring
 from ..evaluation.studies import STATISTICS, Entry, make_entry
 from ..evaluation.tables import csv_text
 from ..execution.schedule import Schedule
 from ..execution.shards import predict_cases, solve_cases
+from ..registry import registry
 from ..runtime.log import logger
 from ..storage import netcdf
 from ..storage.files import make_folder, write_text
@@ -55,20 +56,28 @@ def run_study(study: Study, folder: Path, *, workers: int = 1) -> list[Entry]:
     workers
         Processes of the solver.
     """
+    first = next(iter(study.variants.values()))
+    runs = {name: folder / "runs" / (_file_name(name) or "run") for name in study.variants}
+    drawn = [
+        cases
+        for name, config in study.variants.items()
+        for cases in pipeline.draw_splits(config, runs[name])
+    ]
+    tests = _draw_tests(study, folder, first)
+    warn_unresolved([*drawn, *tests.values()], registry().load("solver", first.solver.name))
     models: dict[str, str] = {}
     for name, config in study.variants.items():
-        run_folder = folder / "runs" / (_file_name(name) or "run")
-        pipeline.run(config, run_folder, workers=workers)
+        run_folder = runs[name]
+        pipeline.run(config, run_folder, workers=workers, warn=False)
         plugin = config.model.name
         models[f"{plugin}, {name}" if name else plugin] = str(RunFolder(run_folder).model)
         models.update({baseline: baseline for baseline in config.baselines})
-    first = next(iter(study.variants.values()))
     chosen = primary_evaluators(first.evaluators)
     evaluators = {name: first.evaluator[name] for name in chosen}
     entries = []
-    for number, (name, sampler) in enumerate(study.tests.items()):
+    for name, cases in tests.items():
         logger.info("test: %s", name)
-        truth = _truth(study, folder / "tests" / _file_name(name), sampler, first, number, workers)
+        truth = _truth(cases, folder / "tests" / _file_name(name) / "solutions", first, workers)
         scoring = Scoring(truth, evaluators)
         for label, source in models.items():
             path = folder / "tests" / _file_name(name) / f"{_file_name(label)}.nc"
@@ -86,23 +95,24 @@ def run_study(study: Study, folder: Path, *, workers: int = 1) -> list[Entry]:
     return entries
 
 
-def _truth(
-    study: Study,
-    folder: Path,
-    sampler: Choice,
-    config: RunConfig,
-    number: int,
-    workers: int,
-) -> xr.Dataset:
-    """Solutions of a test; drawn from a stream that no run shares."""
-    seed = int(np.random.SeedSequence(config.seed, spawn_key=(1000 + number,)).generate_state(1)[0])
-    path = folder / "cases.nc"
-    if not path.is_file():
-        make_folder(folder)
-        netcdf.write(pipeline.draw_cases(sampler, study.test_samples, seed), path)
-    cases = netcdf.open(path, "cases")
-    solve_cases(cases, config.solver, folder / "solutions", schedule=Schedule(workers), seed=seed)
-    return usable(netcdf.open(folder / "solutions"))
+def _draw_tests(study: Study, folder: Path, config: RunConfig) -> dict[str, xr.Dataset]:
+    """Cases of each test; drawn from streams that no run shares."""
+    drawn = {}
+    for number, (name, sampler) in enumerate(study.tests.items()):
+        words = np.random.SeedSequence(config.seed, spawn_key=(1000 + number,)).generate_state(1)
+        path = folder / "tests" / _file_name(name) / "cases.nc"
+        if not path.is_file():
+            make_folder(path.parent)
+            netcdf.write(pipeline.draw_cases(sampler, study.test_samples, int(words[0])), path)
+        drawn[name] = netcdf.open(path, "cases")
+    return drawn
+
+
+def _truth(cases: xr.Dataset, folder: Path, config: RunConfig, workers: int) -> xr.Dataset:
+    """Solutions of a test."""
+    seed = int(cases.attrs["seed"])
+    solve_cases(cases, config.solver, folder, schedule=Schedule(workers), seed=seed)
+    return usable(netcdf.open(folder))
 
 
 def _file_name(name: str) -> str:

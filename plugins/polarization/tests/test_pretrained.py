@@ -83,7 +83,8 @@ def test_beyond_its_reach_it_warns_once_and_says_of_what(model, caplog):
 
 def test_the_name_alone_loads_the_weights():
     loaded, choice = read_model("polarization")
-    assert choice.table == {"plugin": "polarization"}
+    assert choice.table["plugin"] == "polarization"
+    assert choice.table["weights"] and choice.table["training"]["data"]
     assert loaded.parameter_count > 1e5
     assert loaded.reach.cells == (64.0, 256.0)
 
