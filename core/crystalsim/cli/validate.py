@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..config.choice import Choice
+from ..config.run import EXACT_SOLVER
 from ..errors import OptionError, SchemaError
-from .common import choose, configured, output_option, tables
+from .common import choose, configured, output_option, seed_option, tables
 
 if TYPE_CHECKING:
     from ..validation import Result
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
     epilog="\b\nExamples:\n  crystalsim validate builtin\n"
     "  crystalsim validate builtin -o solver.average=arithmetic --cells 64 --cells 128\n"
     "  crystalsim validate builtin --vary average=harmonic,point,geometric,arithmetic \\\n"
-    "      --output validation    # table.csv and convergence.png",
+    "      --output validation    # table.csv and convergence.png\n"
+    "  crystalsim validate builtin --crystals 10 --gap 5 --contrast inf --cells 256",
 )
 @click.argument("solver")
 @configured
@@ -35,6 +38,18 @@ if TYPE_CHECKING:
     metavar="NAME=VALUE,...",
     help="Validate once for each of these values of one option of the solver.",
 )
+@click.option(
+    "--truth",
+    metavar="SOLVER",
+    help=f"Exact solver for random scenes [{EXACT_SOLVER}, where installed].",
+)
+@click.option("--scenes", type=click.IntRange(min=1), help="Number of random scenes [6].")
+@click.option(
+    "--crystals", type=click.IntRange(min=1), help="Crystals in each random scene [1 to 10]."
+)
+@click.option("--contrast", type=float, help="Their viscosity over the magma's, or inf [1e4].")
+@click.option("--gap", type=float, help="Least distance between surfaces, and to walls [60 m].")
+@seed_option
 @output_option("Folder for table.csv and convergence.png.", required=False)
 def command(
     solver: str,
@@ -42,32 +57,63 @@ def command(
     assignments: tuple[str, ...],
     cells: tuple[int, ...],
     vary: str | None,
+    truth: str | None,
+    scenes: int | None,
+    crystals: int | None,
+    contrast: float | None,
+    gap: float | None,
+    seed: int | None,
     output: Path | None,
 ) -> None:
     """Check SOLVER against solutions that do not come from a grid, and laws of physics.
 
     Accuracy, on every grid: the velocity around discs as viscous as the magma against a Fourier
     series, around a viscous disc in pure shear and across a jump of the viscosity against closed
-    forms, and crystals' velocities in six cases against body-fitted finite elements. Laws, on the
+    forms; crystals' velocities alone in a box and between plates against series, in six cases
+    against body-fitted finite elements, and in random scenes against an exact solver. Laws, on the
     coarsest grid: mirror symmetry, superposition, balance of forces and of energy, divergence and
     impermeability. Exit status 1 if a check fails.
     """
     given = [(*assignments, *extra) for extra in _variants(vary)]
     wanted = [choose("solver", solver, tables(config_file, each)) for each in given]
+    exact = _exact_solver(truth)
     from ..storage.files import make_folder
-    from ..validation import CELLS, table_text, validate_solver
+    from ..validation import CELLS, RandomScenes, table_text, validate_solver
 
+    asked: dict[str, Any] = {
+        "count": scenes,
+        "crystals": crystals,
+        "contrast": contrast,
+        "gap": gap,
+        "seed": seed,
+    }
+    random = RandomScenes(**{name: value for name, value in asked.items() if value is not None})
     if output:
         make_folder(output)
     results = {}
     for choice, extra in zip(wanted, _variants(vary), strict=True):
         label = extra[0].removeprefix("solver.") if extra else choice.name
-        results[label] = validate_solver(choice.build(), cells or CELLS)
+        results[label] = validate_solver(
+            choice.build(),
+            cells or CELLS,
+            truth=exact.build() if exact else None,
+            scenes=random,
+        )
         click.echo((f"\n{choice.name}, {label}\n" if extra else "") + table_text(results[label]))
     if output:
         _write(results, output)
     if not all(result.passed for found in results.values() for result in found):
         sys.exit(1)
+
+
+def _exact_solver(truth: str | None) -> Choice | None:
+    """Choose the exact solver; the default one only where it is installed."""
+    from ..registry import registry
+
+    installed = [entry.plugin.name for entry in registry().entries("solver")]
+    if truth is None and EXACT_SOLVER not in installed:
+        return None
+    return Choice.of("solver", {"plugin": truth or EXACT_SOLVER})
 
 
 def _variants(vary: str | None) -> list[tuple[str, ...]]:

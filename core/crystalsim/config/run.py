@@ -29,7 +29,11 @@ DEFAULTS: dict[str, Any] = {
         "cost",
     ],
 }
-"""The plugins that `run` uses when none is named: the only place in the core that names any."""
+"""The plugins that `run` uses when none is named: beside `EXACT_SOLVER` the only
+place in the core that names any."""
+
+EXACT_SOLVER = "multipole"
+"""What `validate` measures against in random scenes when none is named and this is installed."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,9 @@ _TITLES = {
     "viscous inclusion": "velocity around a viscous disc\nin pure shear (SolVi)",
     "viscosity jump": "velocity across a jump of\nthe viscosity (SolCx)",
     "finite elements": "velocity of the worst crystal,\nagainst finite elements",
+    "single discs": "velocity of a disc alone,\nagainst series",
+    "disc between plates": "velocity of a disc between plates\nat rest, against a series",
+    "random scenes": "velocity of the worst crystal in\nrandom scenes, against an exact solver",
 }
 
 
@@ -43,8 +46,13 @@ def plot_convergence(results: Mapping[str, Sequence[Result]]) -> Figure:
     names = [n for n in _TITLES if any(_find(found, n) for found in results.values())]
     if not names:
         raise SchemaError("convergence: expected a check that measured errors on two grids or more")
-    figure = Figure(figsize=(3.5 * len(names) + 0.4, 4.0), layout="constrained")
-    panels = figure.subplots(1, len(names), squeeze=False)[0]
+    rows = -(-len(names) // 4)
+    columns = -(-len(names) // rows)
+    figure = Figure(figsize=(3.5 * columns + 0.4, 3.6 * rows + 0.4), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in panels[len(names) :]:
+        axes.remove()
+    panels = panels[: len(names)]
     for axes, name in zip(panels, names, strict=True):
         shown = []
         for k, (label, found) in enumerate(results.items()):
@@ -55,14 +63,15 @@ def plot_convergence(results: Mapping[str, Sequence[Result]]) -> Figure:
             _parts(axes, shown[0])
         _finish(axes, shown)
         axes.set_title(_TITLES[name], loc="left")
-    panels[0].set_ylabel("relative error [%]")
+    for axes in panels[::columns]:
+        axes.set_ylabel("relative error [%]")
     handles = {
         label: handle
         for axes in panels
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
-    columns = min(len(handles), 5)
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns)
+    entries = min(len(handles), 5)
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=entries)
     return figure
 
 

@@ -162,9 +162,12 @@ class SolverContract(FlowContract):
     ----------
     start_options
         Options with which the solutions hold what `solve_from` starts from.
+    motion_tolerance
+        How far `motion` may be from that measured in the solutions, over the largest value.
     """
 
     kind = "solver"
+    motion_tolerance: ClassVar[float] = 1e-6
     start_options: ClassVar[Mapping[str, Any]] = {}
 
     def flow(self, cases: xr.Dataset) -> xr.Dataset:
@@ -236,7 +239,7 @@ class SolverContract(FlowContract):
 
     def test_motion_is_that_of_the_flow(self) -> None:
         """`Motion`: the same as the means of the velocity over the crystals."""
-        assert_motion_is_that_of_the_flow(self.make(), self.flow)
+        assert_motion_is_that_of_the_flow(self.make(), self.flow, self.motion_tolerance)
 
 
 def assert_motion_is_that_of_the_flow(

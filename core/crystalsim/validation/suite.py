@@ -8,8 +8,9 @@ from functools import partial
 from ..contracts import Solver
 from ..errors import OptionError, UnsupportedError, one_line
 from ..runtime.progress import progress
-from . import accuracy, laws
+from . import accuracy, laws, literature
 from .result import Result
+from .scenes import RandomScenes, random_scenes
 
 Check = Callable[[Solver, Sequence[int]], Result]
 
@@ -28,6 +29,8 @@ CHECKS: Mapping[str, Check] = {
     "viscous inclusion": accuracy.viscous_inclusion,
     "viscosity jump": accuracy.viscosity_jump,
     "finite elements": accuracy.finite_elements,
+    "single discs": literature.single_discs,
+    "disc between plates": literature.disc_between_plates,
     "mirror symmetry": partial(_on_the_coarsest, laws.mirror_symmetry),
     "superposition": partial(_on_the_coarsest, laws.superposition),
     "force balance": partial(_on_the_coarsest, laws.force_balance),
@@ -35,10 +38,17 @@ CHECKS: Mapping[str, Check] = {
     "divergence": partial(_on_the_coarsest, laws.divergence),
     "impermeability": partial(_on_the_coarsest, laws.impermeability),
 }
-"""All checks by name. Laws hold on any grid and are tested on the coarsest."""
+"""All checks by name that need no other solver. Laws hold on any grid and are tested on the
+coarsest."""
 
 
-def validate_solver(solver: Solver, cells: Sequence[int] = CELLS) -> list[Result]:
+def validate_solver(
+    solver: Solver,
+    cells: Sequence[int] = CELLS,
+    *,
+    truth: object | None = None,
+    scenes: RandomScenes | None = None,
+) -> list[Result]:
     """Run all checks; what a solver raises becomes the failure of that check.
 
     A check that the solver answers with `crystalsim.errors.UnsupportedError` is skipped.
@@ -49,6 +59,10 @@ def validate_solver(solver: Solver, cells: Sequence[int] = CELLS) -> list[Result
         Anything that keeps `crystalsim.contracts.Solver`.
     cells
         Cells in each direction, one number or more of at least 8, in any order.
+    truth
+        Exact solver for random scenes, see `random_scenes`; None skips them.
+    scenes
+        What random scenes look like.
 
     Raises
     ------
@@ -58,10 +72,21 @@ def validate_solver(solver: Solver, cells: Sequence[int] = CELLS) -> list[Result
     chosen = sorted(set(cells))
     if not chosen or chosen[0] < 8:
         raise OptionError(f"cells = {list(cells)}: expected one or more numbers, each 8 at least")
+    checks = {**CHECKS, "random scenes": partial(_random_scenes, truth, scenes)}
     return [
         _guarded(name, check, solver, chosen)
-        for name, check in progress(CHECKS.items(), description="validate", unit="check")
+        for name, check in progress(checks.items(), description="validate", unit="check")
     ]
+
+
+def _random_scenes(
+    truth: object | None, scenes: RandomScenes | None, solver: Solver, cells: Sequence[int]
+) -> Result:
+    if truth is None:
+        raise UnsupportedError(
+            "no exact solver to compare with: none was named, and the default is not installed"
+        )
+    return random_scenes(solver, cells, truth, scenes)
 
 
 def _guarded(name: str, check: Check, solver: Solver, cells: Sequence[int]) -> Result:
