@@ -1,0 +1,1 @@
+"""Exact Stokes flow around discs in a free-slip rectangle, by multipoles and mirrors."""
