@@ -118,7 +118,7 @@ def test_closed_forms_agree_where_they_overlap():
 
 
 def test_a_disc_between_plates_needs_walls_at_rest():
-    solver = crystalsim.get("solver", "builtin", walls="no_slip")
+    solver = crystalsim.get("solver", "builtin", walls="no_slip", tolerance=1e-3)
     result = validation.disc_between_plates(solver, CELLS)
     assert result.passed and result.errors[1] < 1e-3
     assert not validation.disc_between_plates(TooFast(walls="no_slip"), CELLS).passed
