@@ -241,7 +241,8 @@ def _require_memory(job: Job, schedule: Schedule) -> None:
             sizes["x"] * sizes["z"],
             together,
             job.verb,
-            "take fewer cells, fewer --workers or a smaller --shard-size",
+            "take fewer cells"
+            + (", fewer --workers or a smaller --shard-size" if job.verb == "solving" else ""),
         )
 
 
