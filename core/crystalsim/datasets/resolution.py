@@ -2,10 +2,10 @@
 
 Measured with the solver `builtin` against an exact solution without a grid, at 64 and 128 cells in
 each direction. The velocity of a single disc is 7 to 50 % off where its radius is a quarter of a
-cell, 6 to 13 % at a half, 1 to 4 % at three quarters (means and worst of twelve places). Two discs
+cell, 4 to 13 % at a half, 1 to 4 % at three quarters (means and worst of twelve places). Two discs
 that approach each other head on close a gap of a cell within 24 % of the right speed, one of half a
 cell at 0.04 of it at most, which is up to 4 % of the speed of one alone; discs that slide
-past each other are within 3 %, whatever the gap.
+past each other are within 4 %, whatever the gap.
 """
 
 from __future__ import annotations
