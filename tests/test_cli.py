@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -138,7 +139,7 @@ def test_described_options_can_be_given_back(command, kind, name):
     shown = re.findall(r"^  -o (.*)$", described, re.MULTILINE)
     options_class = registry().options_class(kind, name)
     assert len(shown) == len(dataclasses.fields(options_class)) > 3
-    values = parse_assignments(shown)[kind]
+    values = parse_assignments(shlex.split(" ".join(shown)))[kind]
     assert make_options(options_class, values, where=kind) == options_class()
 
 

@@ -131,7 +131,7 @@ def test_crystals_in_vtk_have_their_area_and_motion(solution, tmp_path):
     for k, polygon in enumerate(arrays["points"].reshape(2, 64, 3)):
         np.testing.assert_allclose(polygon.mean(axis=0), [(100, -500)[k], 0, -50], atol=1e-9)
         np.testing.assert_allclose(np.linalg.norm(polygon - polygon.mean(axis=0), axis=1), 200)
-    np.testing.assert_array_equal(arrays["crystal"], [1, 2])
+    np.testing.assert_array_equal(arrays["crystal"], [0, 1])
     motion = crystal_motion(solution).isel(sample=1)
     np.testing.assert_array_equal(arrays["velocity"][:, 2], motion["crystal_velocity_z"])
     np.testing.assert_array_equal(arrays["angular_velocity"], motion["crystal_angular_velocity"])
@@ -163,7 +163,7 @@ def test_paraviews_library_reads_it(solution, tmp_path):
 def test_crystals_as_a_table(solution, tmp_path):
     write_crystals(solution, tmp_path / "c.csv")
     rows = list(csv.DictReader((tmp_path / "c.csv").open()))
-    assert [(r["sample"], r["crystal"]) for r in rows] == [("0", "1"), ("1", "1"), ("1", "2")]
+    assert [(r["sample"], r["crystal"]) for r in rows] == [("0", "0"), ("1", "0"), ("1", "1")]
     assert float(rows[2]["x"]) == -500
     expected = crystal_motion(solution).crystal_velocity_z.values[1, 1]
     assert float(rows[2]["crystal_velocity_z"]) == expected > 0

@@ -399,9 +399,9 @@ def test_the_same_command_does_nothing_twice_and_refuses_to_mix(command, cases_f
     train += ("--output", tmp_path / "model")
     assert command(*predict).status == 0
     for arguments, other, changed in (
-        (drawn, ("-o", "sampler.cells=8"), "config.sampler.cells: 16 -> 8"),
+        (drawn, ("-o", "sampler.cells=8"), "sampler.cells: 16 -> 8"),
         (drawn, ("--seed", 1), "seed: 0 -> 1"),
-        (solved, ("-o", "solver.tolerance=0.01"), "config.solver.tolerance"),
+        (solved, ("-o", "solver.tolerance=0.01"), "solver.tolerance"),
         (judge, ("-o", "evaluator.fields.points=3"), None),
         (train, ("--seed", 1), "seed: 0 -> 1"),
     ):

@@ -137,11 +137,12 @@ def test_files_that_are_no_good(command, tmp_path, cases_file):
     one_line(command("solve", folder, "--output", tmp_path / "a.nc"), 1, "folder", "manifest")
     blocked = text / "solutions.nc"
     one_line(command("sample", "--output", blocked), 1, "text.nc", "cannot be written")
-    one_line(command("run", "--output", text), 1, "text.nc", "cannot be made")
+    one_line(command("run", "--output", text), 2, "text.nc", "expected a folder")
+    one_line(command("run", "--output", text / "run"), 1, "run", "cannot be made")
     solutions = tmp_path / "solutions.nc"
     assert command("--quiet", "solve", cases_file, "--output", solutions).status == 0
-    train = ("train", solutions, "--validation", 0.4, "--output", text)
-    one_line(command(*train), 1, "text.nc", "cannot be made")
+    train = ("train", solutions, "--validation", 0.4, "--output", text / "model")
+    one_line(command(*train), 1, "model", "cannot be made")
     one_line(command("evaluate", solutions, cases_file), 1, "cases.nc", "velocity_x", "missing")
 
 
@@ -149,7 +150,7 @@ def test_another_configuration_in_the_same_folder(command, tmp_path, cases_file)
     output = tmp_path / "solutions"
     assert command("solve", cases_file, "--output", output, "--workers", 1).status == 0
     result = command("solve", cases_file, "--output", output, "-o", "solver.tolerance=1e-2")
-    one_line(result, 1, "solutions", "config.solver.tolerance", "0.01")
+    one_line(result, 1, "solutions", "solver.tolerance", "0.01")
 
 
 def test_predictions_of_other_samples(command, tmp_path, cases_file):

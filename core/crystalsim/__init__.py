@@ -26,7 +26,10 @@ _HOMES = {
     "make_solutions": "datasets.solutions",
     "motion_of": "stokes.crystal_motion",
     "open": "storage.netcdf",
+    "run": "workflows.jobs",
     "save": "storage.saving",
+    "solve": "workflows.jobs",
+    "train": "workflows.jobs",
     "validate": "datasets.schema",
 }
 
@@ -36,6 +39,7 @@ _DATASETS = (
     "storage.netcdf",
     "storage.saving",
     "stokes.crystal_motion",
+    "workflows.jobs",
 )
 """Homes of what makes datasets."""
 
@@ -55,6 +59,7 @@ if TYPE_CHECKING:
     from .storage.models import load_model
     from .storage.netcdf import open
     from .storage.saving import save
+    from .workflows.jobs import run, solve, train
 
 
 def __getattr__(name: str) -> Any:

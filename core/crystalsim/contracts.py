@@ -5,10 +5,10 @@ options dataclass alone (or from nothing, where it has no options), and names th
 `Plugin` descriptor.
 
 What some of them can do beyond that are capabilities: `WarmStart` and `IterationBudget` of solvers,
-`Streaming` and `Pretrained` of models, `Motion` of both. A class has a capability by having its
-method, and whoever uses one asks ``isinstance(solver, WarmStart)``. Each capability has one method
-of a name that nothing else has, so that the question has an honest answer, at run time and to a
-type checker.
+`Streaming`, `Pretrained` and `ChecksSolutions` of models, `Motion` of both. A class has a
+capability by having its method, and whoever uses one asks ``isinstance(solver, WarmStart)``. Each
+capability has one method of a name that nothing else has, so that the question has an honest
+answer, at run time and to a type checker.
 
 `crystalsim.testing` holds a suite of tests for each kind; it tests the capabilities that the plugin
 has, too.
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .metrics import Metric, ScoreFigure
 
 __all__ = [
+    "ChecksSolutions",
     "DrawsFigures",
     "Evaluator",
     "GridFree",
@@ -301,6 +302,29 @@ class GridFree(Protocol):
     """
 
     grid_free: ClassVar[bool]
+
+
+@runtime_checkable
+class ChecksSolutions(Protocol):
+    """A model that knows, before it is trained, which solutions it cannot learn from.
+
+    `run` asks it with one small sample before it spends any time on solving.
+    """
+
+    def check_solutions(self, solutions: xr.Dataset) -> None:
+        """Refuse solutions that `Model.fit` would refuse.
+
+        Parameters
+        ----------
+        solutions
+            Dataset of kind ``"solutions"``.
+
+        Raises
+        ------
+        UnsupportedError
+            If the model cannot be trained on them; the message says what is expected.
+        """
+        ...
 
 
 @runtime_checkable

@@ -119,8 +119,9 @@ def make_options(options_class: type[T] | None, values: Mapping[str, Any], *, wh
         if values:
             raise OptionError(f"unknown option '{where}.{next(iter(values))}': there are none")
         return typing.cast(T, None)
-    known = [field.name for field in dataclasses.fields(options_class)]  # type: ignore[arg-type]
-    refuse_unknown(values, known, "unknown option", f"{where}.")
+    if not isinstance(values, Mapping):
+        raise OptionError(f"setting '{where}' = {values!r}: expected a table")
+    refuse_unknown(values, option_names(options_class), "unknown option", f"{where}.")
     try:
         return msgspec.convert(dict(values), options_class)
     except msgspec.ValidationError as error:
@@ -131,6 +132,11 @@ def make_options(options_class: type[T] | None, values: Mapping[str, Any], *, wh
             raise OptionError(f"options of {where}: {message}") from None
         given = f" = {values[key]!r}" if key in values else ""
         raise OptionError(f"option {where}.{name}{given}: {message.replace('`', '')}") from None
+
+
+def option_names(options_class: type | None) -> list[str]:
+    """Names of the options of a dataclass; None has none."""
+    return [field.name for field in dataclasses.fields(options_class)] if options_class else []
 
 
 def suggestion(name: str, known: Iterable[str], prefix: str = "") -> str:

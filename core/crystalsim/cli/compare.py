@@ -9,11 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..config.choice import Choice, evaluator_options
+from ..config.choice import Choice
 from ..config.run import DEFAULTS
+from ..config.settings import Settings
 from ..errors import CrystalsimError, OptionError, StoreError
+from ..options import refuse_unknown
 from ..runtime.processes import default_workers
-from .common import choose, configured, output_option, tables
+from .common import (
+    configured,
+    echo_json,
+    file_or_folder,
+    json_option,
+    output_option,
+    overwrite_option,
+    refuse_ignored,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -70,6 +80,8 @@ class Compare(click.Command):
 @output_option(
     "Folder for solutions, table.csv, errors.png and the figures of the evaluators.", required=False
 )
+@overwrite_option
+@json_option
 def command(
     files: tuple[Path, ...],
     solvers: tuple[str, ...],
@@ -80,6 +92,8 @@ def command(
     assignments: tuple[str, ...],
     workers: int | None,
     output: Path | None,
+    overwrite: bool,
+    as_json: bool,
 ) -> None:
     """Compare solutions in FILES with a reference, or solvers on the cases in one of FILES.
 
@@ -90,34 +104,52 @@ def command(
     is not available is named and left out. Solutions on different grids are averaged onto the
     coarsest, face by face. Options of a solver are given as solver.NAME.KEY=VALUE.
     """
-    given = tables(config_file, assignments)
-    asked = {name: _choice(name, given) for name in solvers}
+    uses = ("solver", "evaluators", "evaluator") if solvers else ("evaluators", "evaluator")
+    settings = Settings.read(config_file, assignments, *uses)
+    asked = _choices(solvers, settings)
+    if not solvers:
+        refuse_ignored("cells workers overwrite", "only with --solvers is there anything to solve")
+    elif files:
+        refuse_ignored("cells", "the grid is that of the cases")
+    if output:
+        file_or_folder(output, *files, file="")
     from ..storage import netcdf
 
     with tempfile.TemporaryDirectory(prefix="crystalsim-compare-") as temporary:
         found: dict[str, xr.Dataset] = {}
         if solvers:
             folder = (output or Path(temporary)) / "solutions"
-            found = _solve(_cases(files, cells), asked, folder, workers or default_workers())
+            found = _solve(
+                _cases(files, cells), asked, folder, workers or default_workers(), overwrite
+            )
         else:
             files, reference = _expand(files, reference)
             found = {_label(path, files): netcdf.open(path, "solutions") for path in files}
-    _report(found, reference, _evaluators(names, given), output)
+    _report(found, reference, _evaluators(names, settings), output, as_json)
 
 
-def _choice(name: str, given: Mapping[str, Any]) -> Choice | CrystalsimError:
-    """One solver with its options, or why there is none of that name."""
+def _choices(names: Sequence[str], settings: Settings) -> dict[str, Choice | CrystalsimError]:
+    """Solvers with their options, or why there is none of a name."""
     from ..registry import registry
 
-    options = given.get("solver", {})
-    for key, value in options.items() if isinstance(options, Mapping) else ():
-        if key != "plugin" and not isinstance(value, Mapping):
+    tables = settings.tables.get("solver", {})
+    if not isinstance(tables, Mapping):
+        raise OptionError(f"setting 'solver' = {tables!r}: expected tables [solver.NAME]")
+    for key, value in tables.items():
+        if not isinstance(value, Mapping):
             raise OptionError(f"option 'solver.{key}': expected solver.NAME.{key} to compare")
-    try:
-        registry().load("solver", name)
-    except CrystalsimError as error:
-        return error
-    return choose("solver", name, {"solver": options.get(name, {})})
+    if names:
+        refuse_unknown(tables, names, "options of a solver that is not compared:", "solver.")
+    asked: dict[str, Choice | CrystalsimError] = {}
+    for name in names:
+        try:
+            registry().load("solver", name)
+        except CrystalsimError as error:
+            asked[name] = error
+        else:
+            table = {**tables.get(name, {}), "plugin": name}
+            asked[name] = Choice.of("solver", table, where=f"solver.{name}")
+    return asked
 
 
 def _cases(files: Sequence[Path], cells: int) -> xr.Dataset:
@@ -134,10 +166,12 @@ def _solve(
     asked: Mapping[str, Choice | CrystalsimError],
     folder: Path,
     workers: int,
+    overwrite: bool,
 ) -> dict[str, xr.Dataset]:
     from ..execution.schedule import Schedule
     from ..execution.shards import solve_cases
     from ..runtime.log import logger
+    from ..runtime.words import plural
     from ..storage import netcdf
     from ..storage.files import file_name
 
@@ -147,8 +181,15 @@ def _solve(
             if isinstance(choice, CrystalsimError):
                 raise choice
             path = folder / file_name(name)
-            logger.info("%s: %d samples", name, cases.sizes["sample"])
-            solve_cases(cases, choice, path, schedule=Schedule(workers), shard_size=1)
+            logger.info("%s: %s", name, plural(cases.sizes["sample"], "sample"))
+            solve_cases(
+                cases,
+                choice,
+                path,
+                schedule=Schedule(workers),
+                shard_size=1,
+                overwrite=overwrite,
+            )
             found[name] = netcdf.open(path, "solutions")
         except StoreError:
             raise
@@ -187,12 +228,11 @@ def _label(path: Path, files: Sequence[Path]) -> str:
     return f"{path.parts[-3]}: {path.stem}" if path.parent.name == "predictions" else str(path)
 
 
-def _evaluators(names: Sequence[str], given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def _evaluators(names: Sequence[str], settings: Settings) -> dict[str, dict[str, Any]]:
     """Options of the evaluators: those named, or all that say how large errors are."""
     from ..evaluation.declarations import primary_evaluators
 
-    chosen = names or primary_evaluators(DEFAULTS["evaluators"])
-    return evaluator_options(chosen, given.get("evaluator", {}))
+    return settings.evaluators(names, primary_evaluators(DEFAULTS["evaluators"]))
 
 
 def _report(
@@ -200,6 +240,7 @@ def _report(
     reference: Path | None,
     evaluators: Mapping[str, Mapping[str, Any]],
     output: Path | None,
+    as_json: bool,
 ) -> None:
     from ..evaluation.comparison import compare
     from ..evaluation.tables import table_text
@@ -213,16 +254,23 @@ def _report(
     if not found:
         raise CrystalsimError("nothing to compare: expected two solvers or files, or --reference")
     result = compare(truth, found, evaluators)
-    click.echo(f"reference: {name}, {truth.sizes['x']} x {truth.sizes['z']} cells")
-    click.echo(table_text(result.rows, result.columns, "solution"))
-    for note in result.notes:
-        click.echo(note)
+    if as_json:
+        solutions = {row.name: row.values for row in result.rows}
+        echo_json({"reference": name, "solutions": solutions, "notes": result.notes})
+    else:
+        click.echo(f"reference: {name}, {truth.sizes['x']} x {truth.sizes['z']} cells")
+        click.echo(table_text(result.rows, result.columns, "solution"))
+        for note in result.notes:
+            click.echo(note)
     if output:
-        _write(result, output)
+        _write(result, output, aside=as_json)
 
 
-def _write(result: Comparison, output: Path) -> None:
-    """Table and figures: the primary errors of all, and what the evaluators offer."""
+def _write(result: Comparison, output: Path, *, aside: bool) -> None:
+    """Table and figures: the primary errors of all, and what the evaluators offer.
+
+    What is written is said on stderr if `aside`.
+    """
     from ..evaluation.tables import save_table
     from ..plotting import plot_comparison, save_figure
     from ..reports.figures import score_drawings, write_drawings
@@ -230,14 +278,14 @@ def _write(result: Comparison, output: Path) -> None:
 
     make_folder(output)
     save_table(result.rows, output / "table.csv", "solution")
-    click.echo(f"table: {output / 'table.csv'}")
+    click.echo(f"table: {output / 'table.csv'}", err=aside)
     drawings = score_drawings(result.scores)
     for name in drawings:
         (output / f"{name}.png").unlink(missing_ok=True)  # of an earlier comparison
     try:
         save_figure(plot_comparison(result.scores), output / "errors.png")
-        click.echo(f"figure: {output / 'errors.png'}")
+        click.echo(f"figure: {output / 'errors.png'}", err=aside)
     except CrystalsimError as error:
-        click.echo(f"no figure: {error}")
+        click.echo(f"no figure: {error}", err=aside)
     for path in write_drawings(drawings, output):
-        click.echo(f"figure: {path}")
+        click.echo(f"figure: {path}", err=aside)

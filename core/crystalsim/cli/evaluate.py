@@ -9,9 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..config.choice import evaluator_options
 from ..config.run import DEFAULTS
-from .common import configured, output_option, tables
+from ..config.settings import Settings
+from .common import (
+    complete,
+    configured,
+    echo_json,
+    file_or_folder,
+    json_option,
+    output_option,
+    overwrite_option,
+    refuse_ignored,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -26,10 +35,16 @@ if TYPE_CHECKING:
 @click.argument("reference", type=click.Path(path_type=Path))
 @click.argument("prediction", type=click.Path(path_type=Path))
 @click.option(
-    "--evaluator", "evaluators", multiple=True, help="Evaluator plugin; may be repeated [all]."
+    "--evaluator",
+    "evaluators",
+    multiple=True,
+    shell_complete=complete("evaluator"),
+    help="Evaluator plugin; may be repeated [those of a run].",
 )
 @configured
-@output_option("Folder for the scores of each sample, EVALUATOR.nc.", required=False)
+@output_option("Folder for the scores of each sample, EVALUATOR.nc; or one .csv.", required=False)
+@overwrite_option
+@json_option
 def command(
     reference: Path,
     prediction: Path,
@@ -37,6 +52,8 @@ def command(
     config_file: Path | None,
     assignments: tuple[str, ...],
     output: Path | None,
+    overwrite: bool,
+    as_json: bool,
 ) -> None:
     """Score PREDICTION against REFERENCE (files or folders with the same samples).
 
@@ -44,9 +61,27 @@ def command(
     units in brackets, as "x [mm]"), or netCDF with these names. The flow is interpolated to the
     points; gaps are NaN.
     """
-    given = tables(config_file, assignments).get("evaluator", {})
-    options = evaluator_options(evaluators or DEFAULTS["evaluators"], given)
-    results = _scores(reference, prediction, options, output)
+    settings = Settings.read(config_file, assignments, "evaluators", "evaluator")
+    options = settings.evaluators(evaluators, DEFAULTS["evaluators"])
+    if output:
+        file_or_folder(output, reference, prediction, file=".csv")
+    table = output if output and output.suffix == ".csv" else None
+    results = _scores(reference, prediction, options, None if table else output, overwrite)
+    if table:
+        from ..evaluation.tables import csv_text, sample_rows
+        from ..storage.claims import write_same
+
+        write_same(table, csv_text(sample_rows(results)), overwrite=overwrite)
+    if as_json:
+        echo_json({name: _summary(scores) for name, scores in results.items()})
+    else:
+        _show(results)
+    if output:
+        click.echo(f"scores of each sample: {output}", err=as_json)
+
+
+def _show(results: Mapping[str, xr.Dataset]) -> None:
+    """Print tables of scores."""
     from ..evaluation.tables import aligned, score_cells
 
     for name, scores in results.items():
@@ -56,12 +91,22 @@ def command(
                 click.echo(aligned(cells) + "\n")
         if len(judged) + len(context) == 2:
             click.echo(f"{name}: no score has a mean over samples; see the file\n")
-    if output:
-        click.echo(f"scores of each sample: {output}")
+
+
+def _summary(scores: xr.Dataset) -> dict[str, dict[str, Any]]:
+    """Units and summary of each score, in SI units."""
+    from ..evaluation.summaries import summarise
+
+    summary = summarise(scores).items()
+    return {name: {"units": scores[name].attrs.get("units", "1"), **v} for name, v in summary}
 
 
 def _scores(
-    reference: Path, prediction: Path, options: Mapping[str, dict[str, Any]], output: Path | None
+    reference: Path,
+    prediction: Path,
+    options: Mapping[str, dict[str, Any]],
+    output: Path | None,
+    overwrite: bool,
 ) -> dict[str, xr.Dataset]:
     """Scores by each evaluator, or of a measurement; kept in `output` if there is one."""
     from ..evaluation.measurements import is_measurement, read_measurement, score_measurement
@@ -72,6 +117,8 @@ def _scores(
     flow = netcdf.open(prediction, "solutions")
     make: dict[str, Callable[[], xr.Dataset | None]]
     if is_measurement(reference):
+        reason = "a measured reference is judged by the evaluator `measurement` alone"
+        refuse_ignored("evaluators assignments", reason)
         truth = read_measurement(reference)
         options = {"measurement": {}}
         make = {"measurement": functools.partial(score_measurement, truth, flow)}
@@ -81,7 +128,8 @@ def _scores(
         make = {name: functools.partial(scoring.score, name, flow) for name in options}
     marks = {"reference": fingerprint(truth), "prediction": fingerprint(flow)}
     made = {
-        name: _kept_or_made(output, name, options[name], marks, each) for name, each in make.items()
+        name: _kept_or_made(output, name, options[name], marks, each, overwrite)
+        for name, each in make.items()
     }
     return {name: scores for name, scores in made.items() if scores is not None}
 
@@ -92,6 +140,7 @@ def _kept_or_made(
     options: Mapping[str, Any],
     marks: Mapping[str, str],
     make: Callable[[], xr.Dataset | None],
+    overwrite: bool,
 ) -> xr.Dataset | None:
     """Scores of the same options and data that are there already, or new ones, which are kept."""
     from ..storage import netcdf
@@ -101,7 +150,7 @@ def _kept_or_made(
 
     path = output / f"{file_name(name)}.nc" if output else None
     config = {"evaluator": {name: dict(options)}}
-    if path and is_made(path, config, marks=marks):
+    if path and is_made(path, config, marks=marks, overwrite=overwrite):
         return netcdf.read_file(path)
     scores = make()
     if scores is None:

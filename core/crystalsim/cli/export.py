@@ -32,6 +32,7 @@ def command(source: Path, target: Path) -> None:
     its own; .csv the crystals as solved; .tex all scores.
     """
     from ..reports.export import write_crystals, write_latex, write_vtk
+    from ..runtime.words import plural
     from ..storage import netcdf
     from ..storage.run_folder import RunFolder
 
@@ -53,7 +54,7 @@ def command(source: Path, target: Path) -> None:
             folders |= {target / path.stem: path for path in run.predictions()}
         for folder, path in folders.items():
             count = len(write_vtk(_flow(path), folder))
-            click.echo(f"{count} samples; open {folder / 'samples.pvd'} in ParaView")
+            click.echo(f"{plural(count, 'sample')}; open {folder / 'samples.pvd'} in ParaView")
     else:
         raise OptionError(f"{target}: expected a folder, or a file .csv or .tex")
 

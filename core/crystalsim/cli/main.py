@@ -10,6 +10,7 @@ import click
 
 from .._version import __version__
 from ..errors import CrystalsimError
+from ..options import suggestion
 
 COMMANDS = {
     "run": "Sample, solve, train, predict, evaluate and draw, all at once.",
@@ -28,6 +29,7 @@ COMMANDS = {
     "explore": "Search options for the best of many trials.",
     "plugins": "List what is installed.",
     "describe": "Show what a plugin does and its options.",
+    "init": "Write a configuration with all defaults.",
     "check": "Import everything that a distribution offers.",
 }
 
@@ -54,6 +56,18 @@ class Commands(click.Group):
             return None
         loaded: click.Command = registry().load("command", cmd_name)
         return loaded
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or name the nearest."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            if args[0].startswith("-"):
+                raise
+            near = suggestion(args[0], self.list_commands(ctx))
+            raise click.UsageError(f"no such command '{args[0]}'{near}", ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write our commands without importing them, nor looking for those of plugins.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .common import output_option
+from .common import output_option, refuse_ignored
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -44,8 +44,10 @@ def command(
 
     first = netcdf.read_file(paths[0]) if paths[0].is_file() else netcdf.open(paths[0], "solutions")
     if "velocity_x" in first.variables or set(first.data_vars) & set(VARIABLES):
+        refuse_ignored("metric name", "these are solutions, not scores")
         figure = _solutions(paths, sample)
     else:
+        refuse_ignored("sample", "these are scores, not solutions")
         scores = {path.stem: netcdf.open(path, "scores") for path in paths}
         figure = _scores(scores, metric, name)
     plotting.save_figure(figure, output)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 import click
 
 from ..registry import KINDS, registry
+from .common import echo_json, json_option
 
 
 @click.command("plugins", epilog="\b\nExamples:\n  crystalsim plugins\n  crystalsim plugins --json")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def command(as_json: bool) -> None:
     """List what is installed; exit status 1 if a plugin is broken."""
     listeners = registry().listeners()
@@ -28,8 +28,7 @@ def command(as_json: bool) -> None:
         ]
         problems = [problem._asdict() for problem in registry().problems]
         heard = [listener._asdict() for listener in listeners]
-        found = {"plugins": rows, "listeners": heard, "problems": problems}
-        click.echo(json.dumps(found, indent=2))
+        echo_json({"plugins": rows, "listeners": heard, "problems": problems})
     else:
         for entry in entries:
             origin = f"{entry.distribution} {entry.version}"

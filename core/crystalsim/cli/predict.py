@@ -8,7 +8,15 @@ from pathlib import Path
 import click
 
 from ..config.run import DEFAULTS
-from .common import compress_option, output_option
+from .common import (
+    complete,
+    compress_option,
+    file_or_folder,
+    output_option,
+    overwrite_option,
+    refuse_ignored,
+    unconverged,
+)
 
 
 @click.command(
@@ -24,6 +32,7 @@ from .common import compress_option, output_option
     "--model",
     default=DEFAULTS["model"]["plugin"],
     show_default=True,
+    shell_complete=complete("model"),
     help="Folder of a trained model or run, or a model that needs no training.",
 )
 @click.option(
@@ -35,20 +44,32 @@ from .common import compress_option, output_option
     "--solver",
     default=DEFAULTS["solver"]["plugin"],
     show_default=True,
+    shell_complete=complete("solver"),
     help="Solver that refines.",
 )
 @output_option("File (.nc), or folder of shards for many samples.")
 @compress_option
+@overwrite_option
 def command(
-    cases: Path, model: str, refine: float | None, solver: str, output: Path, compress: bool
+    cases: Path,
+    model: str,
+    refine: float | None,
+    solver: str,
+    output: Path,
+    compress: bool,
+    overwrite: bool,
 ) -> None:
     """Predict the samples of CASES (a file or folder) with a model.
 
     The variable `residual` of the predictions is an error flag: it needs no solution, and ranks
     samples by how far they are off.
     """
+    if refine is None:
+        refuse_ignored("solver", "only with --refine is there anything to solve")
+    file_or_folder(output, cases, Path(model))
     from ..datasets.resolution import warn_unresolved
     from ..execution.shards import predict_cases
+    from ..runtime.words import plural
     from ..storage import netcdf
     from ..storage.models import read_model
     from ..workflows.refine import Refined
@@ -60,5 +81,6 @@ def command(
         choice = dataclasses.replace(choice, options={**choice.options, **polish})
     dataset = netcdf.open(cases, "cases")
     warn_unresolved([dataset], loaded)
-    predict_cases(dataset, loaded, output, choice=choice, compress=compress)
-    click.echo(f"{output}: {dataset.sizes['sample']} samples")
+    predict_cases(dataset, loaded, output, choice=choice, compress=compress, overwrite=overwrite)
+    samples = plural(dataset.sizes["sample"], "sample")
+    click.echo(unconverged(output, f"{output}: {samples}"))

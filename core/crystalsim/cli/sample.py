@@ -6,7 +6,16 @@ from pathlib import Path
 
 import click
 
-from .common import choose, chosen_seed, configured, output_option, seed_option, tables
+from ..config.run import DEFAULTS
+from ..config.settings import Settings
+from .common import (
+    configured,
+    file_or_folder,
+    output_option,
+    overwrite_option,
+    plugin_option,
+    seed_option,
+)
 
 
 @click.command(
@@ -18,10 +27,11 @@ from .common import choose, chosen_seed, configured, output_option, seed_option,
 @click.option(
     "-n", "--count", type=click.IntRange(min=1), help="Samples to draw [all of a list, or 1]."
 )
-@click.option("--sampler", help="Sampler plugin [random].")
+@plugin_option("sampler", DEFAULTS["sampler"]["plugin"])
 @configured
 @seed_option
 @output_option("File to write (.nc).")
+@overwrite_option
 def command(
     count: int | None,
     sampler: str | None,
@@ -29,21 +39,24 @@ def command(
     assignments: tuple[str, ...],
     seed: int | None,
     output: Path,
+    overwrite: bool,
 ) -> None:
     """Draw cases: where the crystals are and what they are made of.
 
     A file of the same cases is left as it is; one of others is never replaced.
     """
-    given = tables(config_file, assignments)
-    chosen = choose("sampler", sampler, given)
+    settings = Settings.read(config_file, assignments, "sampler", "seed")
+    chosen, number = settings.choose("sampler", sampler), settings.seed(seed)
+    file_or_folder(output, folder=False)
     from ..runtime.log import logger
+    from ..runtime.words import plural, span
     from ..storage import netcdf
     from ..storage.claims import is_made
     from ..storage.files import remove_stale
     from ..workflows import run as pipeline
 
-    number = chosen_seed(seed, given)
-    if is_made(output, {"sampler": chosen.table}, samples=count, marks={"seed": number}):
+    config = {"sampler": chosen.table}
+    if is_made(output, config, samples=count, marks={"seed": number}, overwrite=overwrite):
         logger.info("%s is there already", output)
         cases = netcdf.open(output, "cases")
     else:
@@ -52,6 +65,7 @@ def command(
         netcdf.write(cases, output)
     counts = cases["crystal_count"].values
     click.echo(
-        f"{output}: {cases.sizes['sample']} samples of {counts.min()}-{counts.max()} crystals on "
+        f"{output}: {plural(cases.sizes['sample'], 'sample')} of "
+        f"{span(int(counts.min()), int(counts.max()), 'crystal')} on "
         f"{cases.sizes['x']} x {cases.sizes['z']} cells"
     )

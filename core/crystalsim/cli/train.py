@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING
 import click
 
 from ..config.run import DEFAULTS
+from ..config.settings import Settings
 from ..runtime.processes import is_chief
-from .common import choose, chosen_seed, configured, output_option, seed_option, tables
+from .common import (
+    configured,
+    file_or_folder,
+    output_option,
+    overwrite_option,
+    plugin_option,
+    seed_option,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -22,7 +30,7 @@ if TYPE_CHECKING:
     "  crystalsim train coarse.nc fine.nc --model polarization --output checkpoint",
 )
 @click.argument("solutions", type=click.Path(path_type=Path), nargs=-1, required=True)
-@click.option("--model", help=f"Model plugin [{DEFAULTS['model']['plugin']}].")
+@plugin_option("model", DEFAULTS["model"]["plugin"])
 @click.option(
     "--validation",
     default="0.1",
@@ -32,6 +40,7 @@ if TYPE_CHECKING:
 @configured
 @seed_option
 @output_option("Folder of the trained model.")
+@overwrite_option
 def command(
     solutions: tuple[Path, ...],
     model: str | None,
@@ -40,15 +49,19 @@ def command(
     assignments: tuple[str, ...],
     seed: int | None,
     output: Path,
+    overwrite: bool,
 ) -> None:
     """Train a model on SOLUTIONS: files or folders, one for each grid.
 
     The state is kept twice a minute; the same command again goes on from there. Several processes
     or machines train together with ``torchrun --nproc-per-node 2 -m crystalsim train ...``.
     """
-    given = tables(config_file, assignments)
-    chosen = choose("model", model, given)
+    settings = Settings.read(config_file, assignments, "model", "seed")
+    chosen, number = settings.choose("model", model), settings.seed(seed)
+    file_or_folder(output, *solutions, file="")
     from ..storage import netcdf
+    from ..storage.claims import discard
+    from ..storage.models import TRAINING
     from ..workflows.training import train_model
 
     sources = [netcdf.open_parts(path, "solutions") for path in solutions]
@@ -60,7 +73,9 @@ def command(
     else:
         splits = [_split(parts, share) for parts in sources]
         training, held_out = ([part for split in splits for part in split[k]] for k in (0, 1))
-    history = train_model(chosen, training, held_out, output, seed=chosen_seed(seed, given))
+    if overwrite and is_chief():
+        discard(output, TRAINING)
+    history = train_model(chosen, training, held_out, output, seed=number)
     if not is_chief():
         return
     click.echo(f"{output}: trained in {history.attrs['training_time']:.0f} s")
@@ -71,11 +86,14 @@ def command(
 
 def _split(parts: list[xr.Dataset], share: float) -> tuple[list[xr.Dataset], list[xr.Dataset]]:
     """Hold out a share of the samples of one source, the last ones."""
+    from ..runtime.words import plural
+
     total = sum(part.sizes["sample"] for part in parts)
     left = total - round(share * total)
     if not 0 < left < total:
         raise click.BadParameter(
-            f"{share:g} of {total} samples; expected a share that leaves samples on both sides",
+            f"{share:g} of {plural(total, 'sample')}; expected a share that leaves some on "
+            "both sides",
             param_hint="--validation",
         )
     kept, held_out = [], []

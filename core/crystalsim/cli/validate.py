@@ -10,8 +10,17 @@ import click
 
 from ..config.choice import Choice
 from ..config.run import EXACT_SOLVER
+from ..config.settings import Settings
 from ..errors import OptionError, SchemaError
-from .common import choose, configured, output_option, seed_option, tables
+from .common import (
+    complete,
+    configured,
+    echo_json,
+    file_or_folder,
+    json_option,
+    output_option,
+    seed_option,
+)
 
 if TYPE_CHECKING:
     from ..validation import Result
@@ -25,7 +34,7 @@ if TYPE_CHECKING:
     "      --output validation    # table.csv and convergence.png\n"
     "  crystalsim validate builtin --crystals 10 --gap 5 --contrast inf --cells 256",
 )
-@click.argument("solver")
+@click.argument("solver", shell_complete=complete("solver"))
 @configured
 @click.option(
     "--cells",
@@ -51,6 +60,7 @@ if TYPE_CHECKING:
 @click.option("--gap", type=float, help="Least distance between surfaces, and to walls [60 m].")
 @seed_option
 @output_option("Folder for table.csv and convergence.png.", required=False)
+@json_option
 def command(
     solver: str,
     config_file: Path | None,
@@ -64,6 +74,7 @@ def command(
     gap: float | None,
     seed: int | None,
     output: Path | None,
+    as_json: bool,
 ) -> None:
     """Check SOLVER against solutions that do not come from a grid, and laws of physics.
 
@@ -75,7 +86,9 @@ def command(
     impermeability. Exit status 1 if a check fails.
     """
     given = [(*assignments, *extra) for extra in _variants(vary)]
-    wanted = [choose("solver", solver, tables(config_file, each)) for each in given]
+    wanted = [Settings.read(config_file, each, "solver").choose("solver", solver) for each in given]
+    if output:
+        file_or_folder(output, file="")
     exact = _exact_solver(truth)
     from ..storage.files import make_folder
     from ..validation import CELLS, RandomScenes, table_text, validate_solver
@@ -99,9 +112,14 @@ def command(
             truth=exact.build() if exact else None,
             scenes=random,
         )
-        click.echo((f"\n{choice.name}, {label}\n" if extra else "") + table_text(results[label]))
+        if not as_json:
+            click.echo(
+                (f"\n{choice.name}, {label}\n" if extra else "") + table_text(results[label])
+            )
+    if as_json:
+        echo_json({label: [result.as_dict() for result in each] for label, each in results.items()})
     if output:
-        _write(results, output)
+        _write(results, output, aside=as_json)
     if not all(result.passed for found in results.values() for result in found):
         sys.exit(1)
 
@@ -126,17 +144,18 @@ def _variants(vary: str | None) -> list[tuple[str, ...]]:
     return [(f"solver.{name.removeprefix('solver.')}={value}",) for value in values.split(",")]
 
 
-def _write(results: dict[str, list[Result]], output: Path) -> None:
+def _write(results: dict[str, list[Result]], output: Path, *, aside: bool) -> None:
+    """Write table and figure, and say so; aside, on stderr, where stdout is JSON."""
     from ..plotting import save_figure
     from ..plotting.convergence import plot_convergence
     from ..validation import save_table
 
     save_table(results, output / "table.csv")
-    click.echo(f"table: {output / 'table.csv'}")
+    click.echo(f"table: {output / 'table.csv'}", err=aside)
     try:
         figure = plot_convergence(results)
     except SchemaError as error:
-        click.echo(f"no figure: {error}")
+        click.echo(f"no figure: {error}", err=aside)
     else:
         save_figure(figure, output / "convergence.png")
-        click.echo(f"figure: {output / 'convergence.png'}")
+        click.echo(f"figure: {output / 'convergence.png'}", err=aside)

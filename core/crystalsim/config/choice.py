@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import OptionError
-from ..options import make_options
+from ..options import make_options, option_names, suggestion
 from ..registry import build, registry
 
 
@@ -32,8 +32,17 @@ class Choice:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, kind: str, table: Mapping[str, Any]) -> Choice:
+    def of(cls, kind: str, table: Mapping[str, Any], *, where: str = "") -> Choice:
         """Read ``{"plugin": name, **options}``, check the options and fill in their defaults.
+
+        Parameters
+        ----------
+        kind
+            Kind of the plugin.
+        table
+            Its name and options.
+        where
+            What stands before an option in messages, if not `kind`.
 
         Raises
         ------
@@ -46,7 +55,9 @@ class Choice:
             raise OptionError(f"table [{kind}]: 'plugin' is missing; expected the name of a {kind}")
         if not values and not registry().lookup(kind, name).plugin.options:
             return cls(kind, name)  # without importing the class, which may be heavy
-        options: Any = make_options(registry().options_class(kind, name), values, where=kind)
+        options: Any = make_options(
+            registry().options_class(kind, name), values, where=where or kind
+        )
         plain = json.loads(json.dumps(dataclasses.asdict(options))) if options is not None else {}
         return cls(kind, name, {key: value for key, value in plain.items() if value is not None})
 
@@ -77,9 +88,58 @@ def evaluator_options(
     Raises
     ------
     OptionError, PluginError
-        If an evaluator or one of the options is unknown, or a value is wrong.
+        If an evaluator or one of the options is unknown, or a value is wrong; options of an
+        evaluator that is not one of `names` are refused.
     """
+    names = tuple(names)
+    refuse_stray_evaluators(names, tables)
     return {
-        name: dict(Choice.of("evaluator", {**tables.get(name, {}), "plugin": name}).options)
+        name: dict(
+            Choice.of(
+                "evaluator",
+                {**tables.get(name, {}), "plugin": name},
+                where=f"evaluator.{name}",
+            ).options
+        )
         for name in names
     }
+
+
+def refuse_stray_evaluators(names: Sequence[str], tables: Any) -> None:
+    """Refuse options of evaluators that are not used, or that name no evaluator.
+
+    Parameters
+    ----------
+    names
+        Evaluators that are used.
+    tables
+        Options by the name of the evaluator, as a user gave them.
+
+    Raises
+    ------
+    OptionError, PluginError
+        If there are any; the message names the nearest that would be used.
+    """
+    if not isinstance(tables, Mapping):
+        raise OptionError(f"setting 'evaluator' = {tables!r}: expected tables [evaluator.NAME]")
+    for name, table in tables.items():
+        if not isinstance(table, Mapping):
+            known = [
+                f"{each}.{option}"
+                for each in names
+                for option in option_names(registry().options_class("evaluator", each))
+            ]
+            same = [option for option in known if option.partition(".")[2] == name]
+            near = (
+                f"; did you mean 'evaluator.{same[0]}'?"
+                if same
+                else suggestion(name, known, "evaluator.")
+            )
+            raise OptionError(
+                f"option 'evaluator.{name}' = {table!r}: expected evaluator.NAME.OPTION{near}"
+            )
+        if name not in names:
+            registry().lookup("evaluator", name)
+            raise OptionError(
+                f"options of evaluator '{name}', which is not used (used: {', '.join(names)})"
+            )

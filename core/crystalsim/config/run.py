@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from ..errors import OptionError
@@ -40,9 +40,11 @@ EXACT_SOLVER = "multipole"
 class SampleCounts:
     """How many samples each split of a run has."""
 
-    training: Annotated[int, Meta(ge=1)] = 1500
-    validation: Annotated[int, Meta(ge=1)] = 100
-    test: Annotated[int, Meta(ge=1)] = 200
+    training: Annotated[int, Meta(ge=1, description="samples to train on")] = 1500
+    validation: Annotated[int, Meta(ge=1, description="samples to choose the best weights by")] = (
+        100
+    )
+    test: Annotated[int, Meta(ge=1, description="samples to judge all models by")] = 200
 
 
 @dataclass(frozen=True)
@@ -85,13 +87,27 @@ class RunConfig:
 
 
 @dataclass(frozen=True)
-class _Settings:
+class RunSettings:
     """What stands beside the tables of plugins."""
 
-    baselines: tuple[str, ...]
-    evaluators: tuple[str, ...]
-    evaluator: dict[str, dict[str, Any]] = field(default_factory=dict)
-    seed: Annotated[int, Meta(ge=0)] = 0
+    seed: Annotated[int, Meta(ge=0, description="seed of everything that is random")] = 0
+    baselines: Annotated[
+        tuple[str, ...], Meta(description="models without training to compare with")
+    ] = tuple(DEFAULTS["baselines"])
+    evaluators: Annotated[
+        tuple[str, ...], Meta(description="evaluators that judge every model")
+    ] = tuple(DEFAULTS["evaluators"])
+
+
+def check_settings(values: Mapping[str, Any]) -> RunSettings:
+    """Check what stands beside the tables of plugins.
+
+    Raises
+    ------
+    OptionError
+        If a value is wrong.
+    """
+    return make_options(RunSettings, values, where="run")
 
 
 def resolve(*tables: Mapping[str, Any]) -> RunConfig:
@@ -114,13 +130,11 @@ def resolve(*tables: Mapping[str, Any]) -> RunConfig:
             raise OptionError(f"setting '{kind}' = {table!r}: expected a table with 'plugin'")
         choices[kind] = Choice.of(kind, table)
     samples = make_options(SampleCounts, merged.pop("samples", {}), where="samples")
-    settings = make_options(_Settings, merged, where="run")
+    options = merged.pop("evaluator", {})
+    settings = check_settings(merged)
     for name in settings.baselines:
         Choice.of("model", {"plugin": name})
-    for name in settings.evaluator:
-        if name not in settings.evaluators:
-            raise OptionError(f"options for evaluator '{name}', which is not in 'evaluators'")
-    evaluator = evaluator_options(settings.evaluators, settings.evaluator)
+    evaluator = evaluator_options(settings.evaluators, options)
     return RunConfig(
         **choices,
         baselines=settings.baselines,

@@ -8,9 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import xarray as xr
 from tabulate import tabulate
 
+from ..datasets.schema import sample_numbers
 from ..metrics import MILLISECONDS, Metric, Unit
 from ..storage.files import write_text
 from .declarations import declared, with_role
@@ -178,6 +180,30 @@ def csv_text(rows: Iterable[Sequence[object]]) -> str:
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerows(rows)
     return buffer.getvalue()
+
+
+def sample_rows(scores: Mapping[str, xr.Dataset]) -> list[list[object]]:
+    """Scores of each sample, and of each crystal where there are any, in SI units, as a long table.
+
+    Parameters
+    ----------
+    scores
+        Dataset of kind ``"scores"`` of each evaluator.
+    """
+    rows: list[list[object]] = [["evaluator", "score", "units", "sample", "crystal", "value"]]
+    for evaluator, dataset in scores.items():
+        numbers = sample_numbers(dataset)
+        for name in declared(dataset):
+            array = dataset[name]
+            if array.dims not in (("sample",), ("sample", "crystal")):
+                continue
+            units = array.attrs.get("units", "1")
+            for position, value in np.ndenumerate(array.values):
+                crystal = position[1] if len(position) > 1 else ""
+                if np.isfinite(value):
+                    number = numbers[position[0]]
+                    rows.append([evaluator, name, units, number, crystal, float(value)])
+    return rows
 
 
 def save_table(rows: Sequence[Row], path: Path, heading: str = "model") -> None:

@@ -21,8 +21,9 @@ from ..errors import CrystalsimError, OptionError, StoreError
 from ..runtime import memory
 from ..runtime.log import logger
 from ..runtime.progress import progress
+from ..runtime.words import listed, plural
 from ..storage import netcdf
-from ..storage.claims import VERSIONS, claim_folder, is_made, versions
+from ..storage.claims import VERSIONS, claim_folder, discard, is_made, versions
 from ..storage.files import checksum_fits, record_checksum, remove_stale
 from ..storage.joining import join_files
 from ..storage.provenance import fingerprint, provenance
@@ -56,6 +57,8 @@ class Job(NamedTuple):
         Samples in a shard.
     compress
         Whether to deflate the files; see `netcdf.write`.
+    overwrite
+        Whether to make everything again, in the place of what is there.
     """
 
     verb: str
@@ -67,6 +70,7 @@ class Job(NamedTuple):
     attributes: dict[str, Any]
     shard_size: int
     compress: bool
+    overwrite: bool = False
 
     @property
     def single(self) -> bool:
@@ -96,7 +100,9 @@ class Job(NamedTuple):
 
     def is_finished(self) -> bool:
         """Whether the output is one file, and there."""
-        return self.single and is_made(self.output, self.config, cases=self.cases)
+        return self.single and is_made(
+            self.output, self.config, cases=self.cases, overwrite=self.overwrite
+        )
 
 
 def solve_cases(
@@ -108,6 +114,7 @@ def solve_cases(
     shard_size: int = SHARD_SIZE,
     seed: int | None = None,
     compress: bool = False,
+    overwrite: bool = False,
 ) -> bool:
     """Solve cases into a file or a folder of shards.
 
@@ -117,7 +124,7 @@ def solve_cases(
         Dataset of kind ``"cases"``.
     solver
         Solver and its options.
-    output, shard_size, compress
+    output, shard_size, compress, overwrite
         See `Job`.
     schedule
         Who makes which shards.
@@ -143,7 +150,7 @@ def solve_cases(
     config, compute = {"solver": solver.table}, functools.partial(_solve, solver)
     attributes = provenance(config, seed, before=cases.attrs)
     job = Job(
-        "solving",
+        f"solving ({solver.name})",
         cases_only(cases),
         compute,
         solver.origin,
@@ -152,6 +159,7 @@ def solve_cases(
         attributes,
         shard_size,
         compress,
+        overwrite,
     )
     return _make_shards(job, schedule)
 
@@ -164,6 +172,7 @@ def predict_cases(
     choice: Choice,
     shard_size: int = SHARD_SIZE,
     compress: bool = False,
+    overwrite: bool = False,
 ) -> None:
     """Predict cases with a model in this process into a file or a folder of shards.
 
@@ -177,7 +186,7 @@ def predict_cases(
     config = {"model": choice.table}
     attributes, compute = provenance(config, before=cases.attrs), model.predict
     job = Job(
-        "predicting",
+        f"predicting ({choice.name})",
         cases_only(cases),
         compute,
         choice.origin,
@@ -186,6 +195,7 @@ def predict_cases(
         attributes,
         shard_size,
         compress,
+        overwrite,
     )
     _make_shards(job, Schedule())
 
@@ -214,6 +224,8 @@ def _make_shards(job: Job, schedule: Schedule) -> bool:
         hidden = f".{job.output.name}.{fingerprint(manifest)[:8]}.shards"
         folder = job.output.with_name(hidden)
         remove_stale(job.output.parent)
+    elif job.overwrite:
+        discard(folder, netcdf.MANIFEST)
     order = Order(folder, job.compute, job.origin, job.attributes, job.compress)
     first, parts = schedule.shard
     _require_memory(job, schedule)
@@ -301,7 +313,7 @@ def _work_through(
     with progress(total=total, description=job.verb, unit="sample") as bar:
         for outcome in run_tasks(job.cases, order, tasks, schedule):
             bar.update(outcome.samples)
-            logger.debug("a shard of %d samples is done", outcome.samples)
+            logger.debug("a shard of %s is done", plural(outcome.samples, "sample"))
             yield outcome
 
 
@@ -312,9 +324,7 @@ def _report(outcomes: list[Outcome], origin: str) -> None:
         logger.warning("sample %s failed: %s", number, why.message)
         log_traceback(origin, why.traceback)
     if len(failed) > 10:
-        logger.warning("and %d more samples failed", len(failed) - 10)
+        logger.warning("and %s failed", plural(len(failed) - 10, "more sample"))
     if unconverged:
-        shown = ", ".join(map(str, unconverged[:10])) + (" ..." if len(unconverged) > 10 else "")
-        logger.warning(
-            "%d samples did not converge and are left out of training: %s", len(unconverged), shown
-        )
+        samples = plural(len(unconverged), "sample")
+        logger.warning("%s did not converge: %s", samples, listed(unconverged))

@@ -147,6 +147,10 @@ class TorchSurrogate(Configured[Any]):
         self.network.to("cpu").eval()
         return history
 
+    def check_solutions(self, solutions: xr.Dataset) -> None:
+        """Refuse solutions to train on; see `crystalsim.contracts.ChecksSolutions`."""
+        prepare(solutions, with_solution=True)
+
     def predict(self, cases: xr.Dataset) -> xr.Dataset:
         """Predict all samples; see `crystalsim.contracts.Model`.
 

@@ -284,15 +284,15 @@ def _crystal_velocities(axes: Axes, datasets: dict[str, xr.Dataset], unit: Unit)
     )
     for (label, dataset), style in zip(datasets.items(), styles, strict=True):
         velocity = crystal_motion(dataset)["crystal_velocity_z"].values[0] / unit.size
-        numbers = np.arange(1, velocity.size + 1)
+        numbers = np.arange(velocity.size)  # crystals and samples are counted from 0 everywhere
         axes.plot(numbers, velocity, linestyle="none", label=label, **style)  # type: ignore[arg-type]
     count = max(1, int(next(iter(datasets.values()))["crystal_count"].values[0]))
     axes.set(
         title="crystals' vertical velocity",
         xlabel="crystal",
         ylabel=unit.label,
-        xlim=(0.4, count + 0.6),
-        xticks=np.arange(1, count + 1, -(-count // 10)),
+        xlim=(-0.6, count - 0.4),
+        xticks=np.arange(0, count, -(-count // 10)),
     )
     # From zero: a difference of a thousandth should look like one.
     axes.axhline(0.0, color="0.5", lw=0.8)

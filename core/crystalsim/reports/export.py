@@ -100,7 +100,7 @@ def write_crystals(dataset: xr.Dataset, path: Path) -> None:
         for k in range(case.x.size):
             properties = [float(getattr(case, name)[k]) for name in CRYSTAL_FIELDS]
             moves = [] if motion is None else [float(motion[n].values[i, k]) for n in columns]
-            writer.writerow([number, k + 1, *properties, *moves])
+            writer.writerow([number, k, *properties, *moves])
     write_text(path, buffer.getvalue())
 
 
@@ -180,7 +180,7 @@ def _outlines(case: Case) -> list[Array]:
 def _crystals(case: Case, motion: xr.Dataset | None) -> dict[str, NDArray[np.generic]]:
     """Number, properties and motion of each crystal, in SI units."""
     count = case.x.size
-    values: dict[str, NDArray[np.generic]] = {"crystal": np.arange(1, count + 1, dtype=np.int32)}
+    values: dict[str, NDArray[np.generic]] = {"crystal": np.arange(count, dtype=np.int32)}
     values |= {name: getattr(case, name) for name in ("radius", "density", "viscosity")}
     if motion is not None:
         parts = [motion.get(f"crystal_velocity_{axis}") for axis in AXES]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,18 @@ from ..errors import CrystalsimError, StoreError
 from ..registry import registry
 from ..runtime.log import logger
 from . import netcdf
-from .files import CHECKSUMS, create_text, make_folder, remove_stale
+from .files import CHECKSUMS, create_text, make_folder, remove_stale, write_text
 from .provenance import fingerprint
 
 VERSIONS = "versions"
 """Entry of a manifest that says what made a folder; a difference is told, but is no refusal."""
+
+
+ANOTHER = "choose another --output, or --overwrite"
+"""What a user can do where there is other work."""
+
+_HASH = re.compile("[0-9a-f]{16}")
+"""What `fingerprint` gives."""
 
 
 def versions(config: Mapping[str, Any]) -> dict[str, str]:
@@ -76,11 +85,9 @@ def compare(place: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None
     """
     before, now = ({k: v for k, v in d.items() if k != VERSIONS} for d in (old, new))
     if changed := differences(before, now):
-        raise StoreError(
-            f"{place} holds results of other work ({'; '.join(changed)}); choose another"
-        )
+        raise StoreError(f"{place} holds results of other work ({changed}); {ANOTHER}")
     if VERSIONS in old and (changed := differences(old[VERSIONS], new.get(VERSIONS, {}))):
-        logger.warning("%s was begun by other versions (%s)", place, "; ".join(changed))
+        logger.warning("%s was begun by other versions (%s)", place, changed)
 
 
 def is_made(
@@ -90,6 +97,7 @@ def is_made(
     cases: xr.Dataset | None = None,
     samples: int | None = None,
     marks: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
 ) -> bool:
     """Whether a file is there, whole, and of the same configuration.
 
@@ -105,6 +113,8 @@ def is_made(
         How many samples it has to have.
     marks
         Further attributes that have to be the same, such as `seed`.
+    overwrite
+        Whether a file of ours is to be made again whatever it holds.
 
     Returns
     -------
@@ -130,6 +140,8 @@ def is_made(
         old: dict[str, Any] = {"config": {kind: whole.get(kind) for kind in config}}
     except (KeyError, ValueError, TypeError, AttributeError):
         raise StoreError(f"{path}: a file that crystalsim did not make; choose another") from None
+    if overwrite:
+        return False
     new: dict[str, Any] = {"config": json.loads(json.dumps(config))}
     for name, mark in (marks or {}).items():
         before = found.attrs.get(name)
@@ -152,13 +164,66 @@ def _read(path: Path) -> dict[str, Any]:
         raise StoreError(f"{path}: damaged: {error}") from None
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Name what changed between two configurations, as ``key: old -> new``."""
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """Name what matters of what changed between two configurations; empty if nothing did.
+
+    Another plugin comes first, without its options, which are others of necessity; no more than two
+    differences are named, and the number of those that are left.
+    """
+    changed = sorted(_changes(old, new), key=lambda change: ".plugin: " not in change)
+    named = "; ".join(change.removeprefix("config.") for change in changed[:2])
+    return named + (f"; and {len(changed) - 2} more" if len(changed) > 2 else "")
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """All differences, as ``key: old -> new``."""
+    if "plugin" in old and "plugin" in new and old["plugin"] != new["plugin"]:
+        return [f"{prefix}plugin: {old['plugin']!r} -> {new['plugin']!r}"]
     found = []
     for key in [*old, *(k for k in new if k not in old)]:
         before, after = old.get(key), new.get(key)
         if isinstance(before, Mapping) and isinstance(after, Mapping):
-            found += differences(before, after, f"{prefix}{key}.")
+            found += _changes(before, after, f"{prefix}{key}.")
         elif before != after:
-            found.append(f"{prefix}{key}: {before!r} -> {after!r}")
+            hashes = all(isinstance(v, str) and _HASH.fullmatch(v) for v in (before, after))
+            shown = f"{prefix}{key}: {before!r} -> {after!r}"
+            found.append(f"other {prefix}{key}" if hashes else shown)
     return found
+
+
+def write_same(path: Path, text: str, *, overwrite: bool = False) -> None:
+    """Write a text file, but never in the place of another text unless that is wanted.
+
+    Raises
+    ------
+    StoreError
+        If there is a file with another text, or it cannot be written.
+    """
+    if path.is_file() and not overwrite and path.read_bytes() != text.encode():
+        raise StoreError(f"{path} is there and holds something else; {ANOTHER}")
+    write_text(path, text)
+
+
+def discard(folder: Path, marker: str) -> None:
+    """Remove a folder that a command made, so that it can be made again.
+
+    Parameters
+    ----------
+    folder
+        The folder; nothing is done if it is not there or empty.
+    marker
+        What is in every folder that this command makes.
+
+    Raises
+    ------
+    StoreError
+        If it holds something else, which is left alone.
+    """
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    if not (folder / marker).exists():
+        raise StoreError(
+            f"{folder}: holds no {marker}, so that this command did not make it, and is left as it "
+            "is; choose another"
+        )
+    shutil.rmtree(folder)

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from ..datasets import schema
 from ..datasets.media import complete_cases
@@ -229,6 +231,22 @@ def read_samples(path: Path, first: int, last: int) -> xr.Dataset:
     _require(path)
     with _reading(path), xr.open_dataset(path, engine="netcdf4", cache=False) as dataset:
         return dataset.isel(sample=slice(first, last)).load().drop_encoding()
+
+
+def read_converged(path: Path) -> NDArray[np.bool_]:
+    """Which samples of a file or folder of solutions converged (sample); fields are not read.
+
+    Raises
+    ------
+    StoreError
+        If a file is missing or damaged.
+    """
+    parts = []
+    for file in _shard_paths(path) if path.is_dir() else [path]:
+        _require(file)
+        with _reading(file), xr.open_dataset(file, engine="netcdf4", cache=False) as dataset:
+            parts.append(dataset["converged"].values.astype(bool))
+    return np.concatenate(parts)
 
 
 def shard_path(folder: Path, number: int) -> Path:

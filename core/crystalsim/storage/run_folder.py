@@ -11,7 +11,10 @@ from .files import file_name
 from .models import HISTORY, MODEL
 from .netcdf import MANIFEST
 
+__all__ = ["SPLITS", "RunFolder"]
+
 SPLITS = ("training", "validation", "test")
+"""The samples of a run: to train on, to choose the best weights by, and to judge by."""
 
 
 class RunFolder:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ..contracts import Model, Pretrained, Streaming
+from ..contracts import ChecksSolutions, Model, Pretrained, Streaming
 from ..datasets.schema import validate
 from ..errors import CrystalsimError
 from ..registry import build, get, registry
@@ -94,6 +94,18 @@ class ModelContract(FlowContract):
             assert (name in found) == (name in solutions)
             if name in solutions:
                 xr.testing.assert_identical(found[name], solutions[name])
+
+    def test_solutions_are_checked_before_training(self) -> None:
+        """Where the model checks them: it takes what it is trained on here, and says no in words.
+
+        Solutions with walls of a kind that does not exist are nothing to learn from.
+        """
+        model = self.make()
+        if not isinstance(model, ChecksSolutions):
+            pytest.skip("the model has no check_solutions")
+        model.check_solutions(example_solutions())
+        with pytest.raises(CrystalsimError):
+            model.check_solutions(example_solutions().assign_attrs(walls="none of ours"))
 
     def test_saved_and_loaded_is_the_same(
         self, solutions: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

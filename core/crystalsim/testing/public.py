@@ -47,6 +47,7 @@ MODULES = (
     "crystalsim.evaluation.measurements",
     "crystalsim.storage.models",
     "crystalsim.storage.netcdf",
+    "crystalsim.storage.run_folder",
     "crystalsim.plotting",
     "crystalsim.plotting.style",
     "crystalsim.testing",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -84,6 +85,11 @@ class Result:
         # An error that is not a number is not within its bound.
         within = all(e <= b for e, b in zip(self.errors, self.bounds, strict=True))
         return within and not self.too_flat
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values, as JSON holds them."""
+        values = dataclasses.asdict(self)
+        return {**values, "orders": self.orders, "passed": self.passed}
 
     def _order(self, coarse: int, fine: int) -> float:
         errors = self.errors[coarse], self.errors[fine]

@@ -75,7 +75,7 @@ def validate_solver(
     checks = {**CHECKS, "random scenes": partial(_random_scenes, truth, scenes)}
     return [
         _guarded(name, check, solver, chosen)
-        for name, check in progress(checks.items(), description="validate", unit="check")
+        for name, check in progress(checks.items(), description="validating", unit="check")
     ]
 
 

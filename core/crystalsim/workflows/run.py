@@ -39,11 +39,12 @@ from ..reports.figures import history_drawings, sample_drawings, score_drawings,
 from ..runtime import memory
 from ..runtime.log import log_file, logger
 from ..storage import netcdf
-from ..storage.claims import differences
+from ..storage.claims import ANOTHER, differences
 from ..storage.files import make_folder, write_text
 from ..storage.models import read_model
 from ..storage.provenance import provenance
 from ..storage.run_folder import SPLITS, RunFolder
+from .chain import check_chain
 from .training import train_model, usable
 
 
@@ -144,19 +145,33 @@ def run(config: RunConfig, folder: Path, *, workers: int = 1, warn: bool = True)
         return _report(config, place, test, history, predictions, scores)
 
 
-def _claim(config: RunConfig, place: RunFolder) -> None:
+def refuse_other_run(config: RunConfig, place: RunFolder) -> None:
+    """Refuse a folder that holds a run of another configuration, or something else.
+
+    Raises
+    ------
+    StoreError
+        If it does; the message names what differs.
+    """
     folder = place.path
     if place.is_run:
-        changed = differences(place.read_config(), config.as_dict())
-        if changed:
+        if changed := differences(place.read_config(), config.as_dict()):
             raise StoreError(
-                f"{folder} holds a run of another configuration ({'; '.join(changed)}); choose "
-                "another --output"
+                f"{folder} holds a run of another configuration ({changed}); {ANOTHER}"
             )
+    elif folder.is_dir() and any(folder.iterdir()):
+        raise StoreError(f"{folder}: a folder that is not empty and holds no run")
+
+
+def _claim(config: RunConfig, place: RunFolder) -> None:
+    """Check that the stages fit together, and note in a new folder what is done there."""
+    folder = place.path
+    refuse_other_run(config, place)
+    if not place.is_trained:
+        check_chain(config)
+    if place.is_run:
         return
     make_folder(folder)
-    if any(folder.iterdir()):
-        raise StoreError(f"{folder}: a folder that is not empty and holds no run")
     write_text(place.config, to_toml(config.as_dict()))
 
 

@@ -20,6 +20,7 @@ from ..errors import StoreError, UnsupportedError
 from ..registry import registry
 from ..runtime.log import logger
 from ..runtime.processes import is_chief
+from ..runtime.words import plural
 from ..scene.grid import Grid
 from ..storage import netcdf
 from ..storage.claims import VERSIONS, compare, versions
@@ -41,7 +42,8 @@ def usable(solutions: xr.Dataset) -> xr.Dataset:
         raise StoreError("no sample converged: there is nothing to train on")
     if good.all():
         return solutions
-    logger.info("leaving out %d samples that did not converge", int((~good).sum()))
+    lost = plural(int((~good).sum()), "sample")
+    logger.info("leaving out %s that did not converge", lost)
     return solutions.isel(sample=np.flatnonzero(good))
 
 

@@ -11,6 +11,7 @@ import xarray as xr
 from crystalsim import Configured, make_solutions
 from crystalsim.contracts import OnEpoch
 from crystalsim.datasets.schema import GIVEN_FIELDS
+from crystalsim.datasets.solutions import require_free_slip
 from crystalsim.errors import UnsupportedError
 
 
@@ -34,6 +35,10 @@ class Baseline(Configured[Any]):
         return xr.Dataset(coords={"epoch": np.arange(0)})
 
     fit_parts = fit
+
+    def check_solutions(self, solutions: xr.Dataset) -> None:
+        """Refuse what cannot be compared; see `crystalsim.contracts.ChecksSolutions`."""
+        require_free_slip(solutions, type(self).__name__)
 
     def predict(self, cases: xr.Dataset) -> xr.Dataset:
         """Compute all samples; see `crystalsim.contracts.Model`.

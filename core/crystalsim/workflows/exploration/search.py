@@ -21,7 +21,7 @@ from ...config.exploration import Exploration, Outcome, Span, best_outcome, labe
 from ...errors import CrystalsimError, StoreError
 from ...options import read_toml, to_toml
 from ...runtime.log import log_file, logger
-from ...storage.claims import differences
+from ...storage.claims import ANOTHER, differences
 from ...storage.locks import is_locked, locked
 
 if TYPE_CHECKING:
@@ -114,10 +114,7 @@ def _claim(exploration: Exploration, folder: Path) -> None:
             # More trials, or another title, make no trial wrong that is there.
             free = {"trials": new["trials"], "title": new["title"]}
             if changed := differences({**old, **free}, new):
-                raise StoreError(
-                    f"{folder} holds another exploration ({'; '.join(changed)}); choose another "
-                    "--output"
-                )
+                raise StoreError(f"{folder} holds another exploration ({changed}); {ANOTHER}")
         write_text(path, to_toml(exploration.as_dict()))
 
 
