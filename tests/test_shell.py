@@ -392,7 +392,7 @@ def test_dry_run_says_what_would_be_done(command, tmp_path):
 def test_init_writes_the_defaults(command, tmp_path):
     printed = command("init").out
     assert resolve(tomllib.loads(printed)) == resolve({})
-    assert "# relative residual to stop at" in printed.replace("float: ", "")
+    assert "# int: samples to train on\ntraining = 1500\n" in printed
     path = tmp_path / "unet.toml"
     assert command("init", "--model", "unet", path).status == 0
     assert resolve(tomllib.loads(path.read_text())) == resolve({"model": {"plugin": "unet"}})
