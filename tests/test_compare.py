@@ -49,8 +49,8 @@ def test_solvers_side_by_side(command, figures, cases_file, tmp_path):
     with (output / "table.csv").open() as file:
         (row,) = csv.DictReader(file)
     assert row["solution"] == "direct"
-    # The default tolerance leaves a few 1e-4; the two solve the same equations.
-    assert 0 < float(row["relative_l2.worst"]) < 2e-3
+    # The default tolerance leaves a few 1e-3; the two solve the same equations.
+    assert 0 < float(row["relative_l2.worst"]) < 5e-3
     left = figures["errors.png"].axes[0]
     assert [label.get_text() for label in left.get_yticklabels()] == ["direct"]
     points = left.lines[0].get_xdata()

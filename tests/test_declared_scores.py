@@ -15,7 +15,7 @@ from crystalsim.config.exploration import read_exploration
 from crystalsim.config.run import resolve
 from crystalsim.errors import OptionError, PluginError, SchemaError
 from crystalsim.evaluation.declarations import declared, declared_figures, drawing, find_metric
-from crystalsim.evaluation.scores import Scoring
+from crystalsim.evaluation.scores import Scoring, make_scores
 from crystalsim.evaluation.tables import columns, quoted_rows, row, table_text
 from crystalsim.metrics import PERCENT, Column, Metric, ScoreFigure
 from crystalsim.registry import registry
@@ -123,13 +123,14 @@ def test_the_reference_is_prepared_once():
 
         def evaluate(self, reference, prediction, prepared=None):
             self.given.append(prepared)
-            return xr.Dataset()
+            zeros = np.zeros(reference.sizes["sample"])
+            return make_scores(reference, {"error": zeros}, self.metrics)
 
     counting, reference = Counting(), example_solutions()
-    scoring = Scoring(reference, {"counting": {}})
-    scoring._evaluators["counting"] = counting
+    scoring = Scoring(reference, {"energy": {}})
+    scoring._evaluators["energy"] = counting
     for _ in range(3):
-        assert scoring.score("counting", reference) is not None
+        assert scoring.score("energy", reference) is not None
     assert counting.prepared == 1
     assert counting.given == ["prepared"] * 3
 

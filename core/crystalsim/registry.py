@@ -19,7 +19,7 @@ import pluggy
 
 from . import hookspecs
 from .contracts import Evaluator, Model, Sampler, Solver
-from .errors import PluginError
+from .errors import PluginError, UnsupportedError
 from .guards import guarded
 from .hookspecs import ENTRY_POINT_GROUP, Plugin
 from .options import Configured, NoOptions, make_options, suggestion
@@ -226,6 +226,8 @@ def _import(entry: Entry, target: str) -> Any:
     module, _, attribute = target.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
+    except UnsupportedError:  # it says itself what it lacks
+        raise
     except Exception as error:
         raise PluginError(
             f"{entry.kind} '{entry.plugin.name}' of {entry.distribution} {entry.version} "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import xarray as xr
@@ -45,6 +45,7 @@ class MultipoleSolver(Configured[MultipoleOptions]):
     """
 
     options_class = MultipoleOptions
+    grid_free: ClassVar[bool] = True
 
     def motion(self, cases: xr.Dataset) -> xr.Dataset:
         """Velocity and angular velocity of every crystal; see `crystalsim.contracts.Motion`.
@@ -118,6 +119,7 @@ class MultipoleSolver(Configured[MultipoleOptions]):
                 fields["stream_function"][i], fields["pressure"][i] = psi, pressure
                 fields["velocity_x"][i], fields["velocity_z"][i] = velocity(psi, grid.hx, grid.hz)
             report.wall_time[i] = time.perf_counter() - started
+        fields |= {"resolved": np.ones(cases.sizes["sample"], dtype=bool)}
         return make_solutions(cases, {**fields, **report.variables(self.options.tolerance)})
 
     def _fields(self, case: Case, grid: Grid, name: str) -> tuple[Array, Array, float]:

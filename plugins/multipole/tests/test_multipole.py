@@ -1,6 +1,7 @@
 """The exact solver: contract, references that are not its own, estimate of the error, refusals."""
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -209,3 +210,14 @@ def test_impossible_scales_are_refused_by_name():
         assert "neither over- nor underflows" in message
     thin = make_cases([[disc(0.5, 0.5e3, 0.2)]], Grid(8, 8, 0.0, 1.0, 0.0, 1e3))
     assert "a box of 1 x 1000 m" in refused(thin)
+
+
+def test_no_cells_no_warning():
+    near = [
+        {"x": x, "z": 0, "radius": 100, "density": 2900, "viscosity": 1e24} for x in (-101.0, 101.0)
+    ]
+    cases = make_cases([near], Grid(16, 16))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        solutions = crystalsim.get("solver", "multipole").solve(cases)
+    assert solutions.resolved.values.all()
