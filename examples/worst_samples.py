@@ -1,26 +1,31 @@
 """Why are the worst samples the worst? Scores of a run, sorted by what may explain them.
 
-Usage: python worst_samples.py RUN
+Usage: python worst_samples.py RUN [MODEL]
 
-where RUN is the folder of a finished run, such as that of ``crystalsim run --output RUN``.
+where RUN is the folder of a finished run, such as that of ``crystalsim run --output RUN``, and
+MODEL one of its baselines; without it, the model that the run trained.
 """
 
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 
-def explain(run: str | Path) -> dict[str, float]:
+def explain(run: str | Path, model: str = "") -> dict[str, float]:
     """Rank correlation of each crystal's error with its properties, and print the worst ones."""
-    (path,) = sorted((Path(run) / "scores").glob("strata-*.nc"))[:1] or [None]
-    if path is None:
-        sys.exit(f"{run}: no scores by the evaluator 'strata'")
+    if not model:
+        config = tomllib.loads((Path(run) / "config.toml").read_text(encoding="utf-8"))
+        model = config["model"]["plugin"]
+    path = Path(run) / "scores" / f"strata-{model}.nc"
+    if not path.is_file():
+        sys.exit(f"{path}: no scores of '{model}' by the evaluator 'strata'")
     with xr.open_dataset(path) as scores:
         table = scores.stack(place=("sample", "crystal")).dropna("place", subset=["local_error"])
         table = table.sortby("local_error", ascending=False)
-    print(f"{path.stem}: {table.sizes['place']} crystals\n  sample  crystal  error %   gap m")
+    print(f"{model}: {table.sizes['place']} crystals\n  sample  crystal  error %   gap m")
     for place in table["place"].values[:5]:
         worst = table.sel(place=place)
         error, gap = 100 * float(worst["local_error"]), float(worst["stratum_gap"])
@@ -37,6 +42,6 @@ def explain(run: str | Path) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
-    explain(sys.argv[1])
+    explain(*sys.argv[1:])

@@ -68,14 +68,20 @@ def test_worst_samples(tmp_path, capsys):
         "samples": {"training": 2, "validation": 1, "test": 20},
         "sampler": {"cells": 24, "radius": [60.0, 300.0], "count": 1},
         "model": {"plugin": "isoviscous"},
-        "baselines": [],
+        "baselines": ["dilute"],
         "evaluators": ["strata"],
     }
     pipeline.run(resolve(tables), tmp_path / "run")
-    found = load_example("worst_samples").explain(tmp_path / "run")
-    assert "20 crystals" in capsys.readouterr().out
+    example = load_example("worst_samples")
+    found = example.explain(tmp_path / "run")
+    # The model that was trained, not the baseline whose name is the first in the alphabet.
+    assert "isoviscous: 20 crystals" in capsys.readouterr().out
     # Larger crystals disturb the isoviscous flow more.
     assert found["stratum_radius"] > 0.5
+    example.explain(tmp_path / "run", "dilute")
+    assert "dilute: 20 crystals" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="no scores of 'unet'"):
+        example.explain(tmp_path / "run", "unet")
 
 
 def test_measured_velocities(tmp_path, capsys):
