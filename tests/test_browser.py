@@ -24,6 +24,10 @@ addEventListener("load", function () {
   table.querySelectorAll("th button")[1].click();
   var seen = {
     inner: innerWidth, wide: document.documentElement.scrollWidth, up: up, down: column(1),
+    figures: Array.from(document.querySelectorAll("figure")).map(function (f) {
+      var box = f.getBoundingClientRect();
+      return [box.top + scrollY, box.left, box.right];
+    }),
     images: Array.from(document.images).map(function (i) { return i.naturalWidth; }),
   };
   document.title = "PROBE" + JSON.stringify(seen) + "PROBE";
@@ -72,6 +76,13 @@ def test_report_in_a_browser(page, width, tmp_path):
     assert seen["inner"] <= max(width, 500)
     assert seen["wide"] <= seen["inner"]
     assert min(seen["images"]) > 100
+    # Figures fill the page: of two columns at most one place, that of an odd one, is left.
+    rows: dict[float, list[list[float]]] = {}
+    for top, left, right in seen["figures"]:
+        rows.setdefault(round(top), []).append([left, right])
+    spans = [max(r for _, r in row) - min(left for left, _ in row) for row in rows.values()]
+    assert len(spans) > 3
+    assert sum(span < 0.9 * seen["inner"] for span in spans) <= (width > 700)
     numbers = [float(text) for text in seen["up"] if text != "-"]
     assert len(numbers) > 3
     assert numbers == sorted(numbers)
