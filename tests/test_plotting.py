@@ -75,7 +75,7 @@ def test_sample_alone(tmp_path):
     expected = data["velocity_z"].values[0] * YEAR * 1e6
     np.testing.assert_allclose(drawn.reshape(expected.shape), expected)
     labels = {axes.get_ylabel() for axes in figure.axes}
-    assert "µm/yr" in labels
+    assert "$v_z$ [µm/yr]" in labels
     assert "z [km]" in labels
 
 
@@ -107,7 +107,7 @@ def test_crystals_are_where_they_are():
     circles = [p for p in figure.axes[0].patches if isinstance(p, Circle)]
     assert [c.center for c in circles] == [pytest.approx((-0.8 + 0.07 * k, 0.0)) for k in range(3)]
     assert {c.radius for c in circles} == {0.03}
-    assert [text.get_text() for text in figure.axes[0].texts] == ["1", "2", "3"]
+    assert [text.get_text() for text in figure.axes[0].texts] == ["0", "1", "2"]
 
 
 @pytest.mark.filterwarnings("error")

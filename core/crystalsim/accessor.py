@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from .datasets.schema import validate
+from .datasets.schema import kind_of, validate
 from .stokes.crystal_motion import crystal_motion
 from .stokes.operators import at_centres
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @xr.register_dataset_accessor("crystals")
 class CrystalsAccessor:
-    """Derived quantities of a solution.
+    """Derived quantities of a solution, and a figure of cases or solutions.
 
     Parameters
     ----------
     dataset
-        Of kind ``"solutions"``.
+        Of kind ``"solutions"``, or ``"cases"`` to draw them.
 
     Examples
     --------
@@ -82,17 +82,22 @@ class CrystalsAccessor:
         return crystal_motion(self._dataset).assign({n: self._dataset[n] for n in names})
 
     def plot(self, sample: int = 0, prediction: xr.Dataset | None = None) -> Figure:
-        """Draw a sample, and beside it a prediction of it if there is one.
+        """Draw a sample: its crystals, its flow once it is solved, and a prediction beside it.
 
         Parameters
         ----------
         sample
             Position of the sample.
         prediction
-            Of the same samples; the solution itself if None, with no error to see.
-        """
-        from .plotting import plot_sample
+            Of the same samples.
 
-        solutions = validate(self._dataset, "solutions")
-        other = solutions if prediction is None else prediction
-        return plot_sample(solutions, other, sample, name="prediction")
+        Raises
+        ------
+        SchemaError
+            If there is no such sample, or it is no case or solution.
+        """
+        from .plotting import plot_cases, plot_sample
+
+        if prediction is None and kind_of(self._dataset) != "solutions":
+            return plot_cases(validate(self._dataset, "cases"), sample)
+        return plot_sample(validate(self._dataset, "solutions"), prediction, sample)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 @click.command(
     "plot",
     epilog="\b\nExamples:\n  crystalsim plot solutions.nc --sample 3 --output sample.png\n"
+    "  crystalsim plot cases.nc --output cases.png\n"
     "  crystalsim plot solutions.nc predictions.nc --sample 3 --output beside.pdf\n"
     "  crystalsim plot runs/ten/scores/strata-*.nc --output strata.png\n"
     "  crystalsim plot scores/fields.nc --metric NAME --output by_count.png",
@@ -33,7 +34,7 @@ def command(
     name: str | None,
     output: Path,
 ) -> None:
-    """Draw a sample of solutions, beside a prediction if a second file is given, or scores.
+    """Draw a sample of cases or solutions, with a prediction if there is a second file, or scores.
 
     Files of scores, one for each model, are drawn as their evaluator does, or with --metric as a
     score over the number of crystals.
@@ -44,25 +45,26 @@ def command(
 
     first = netcdf.read_file(paths[0]) if paths[0].is_file() else netcdf.open(paths[0], "solutions")
     if "velocity_x" in first.variables or set(first.data_vars) & set(VARIABLES):
-        refuse_ignored("metric name", "these are solutions, not scores")
-        figure = _solutions(paths, sample)
+        refuse_ignored("metric name", "these are cases or solutions, not scores")
+        figure = _samples(paths, first, sample)
     else:
-        refuse_ignored("sample", "these are scores, not solutions")
+        refuse_ignored("sample", "these are scores, not samples")
         scores = {path.stem: netcdf.open(path, "scores") for path in paths}
         figure = _scores(scores, metric, name)
     plotting.save_figure(figure, output)
     click.echo(str(output))
 
 
-def _solutions(paths: tuple[Path, ...], sample: int | None) -> Figure:
+def _samples(paths: tuple[Path, ...], first: xr.Dataset, sample: int | None) -> Figure:
     from .. import plotting
-    from ..datasets.schema import sample_numbers
+    from ..datasets.schema import kind_of, sample_numbers
     from ..errors import OptionError
     from ..storage import netcdf
 
     if len(paths) > 2:
-        raise OptionError(f"{paths[2]}: expected one file of solutions, or two to put side by side")
-    reference, *others = (netcdf.open(path, "solutions") for path in paths)
+        raise OptionError(f"{paths[2]}: expected one file, or two of solutions to put side by side")
+    kind = kind_of(first) if len(paths) == 1 else "solutions"
+    reference, *others = (netcdf.open(path, kind) for path in paths)
     position = 0
     if sample is not None:
         numbers = sample_numbers(reference)
@@ -72,6 +74,8 @@ def _solutions(paths: tuple[Path, ...], sample: int | None) -> Figure:
                 f"{min(numbers)} to {max(numbers)}"
             )
         position = numbers.index(sample)
+    if kind == "cases":
+        return plotting.plot_cases(reference, position)
     return plotting.plot_sample(
         reference,
         others[0] if others else None,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..errors import SchemaError
 from ..evaluation.declarations import with_role
 from ..evaluation.summaries import finite_values
-from .style import curve_style, logarithmic, styled
+from .style import axis_label, curve_style, logarithmic, note, styled
 
 Array = NDArray[np.float64]
 
@@ -40,7 +40,7 @@ def plot_comparison(scores: Mapping[str, Mapping[str, xr.Dataset]]) -> Figure:
             values = finite_values(dataset[name]) / metric.unit.size
             found.setdefault(name, dict.fromkeys(scores, np.empty(0)))
             found[name][contestant] = values[values > 0]
-            labels[name] = metric.label
+            labels[name] = axis_label(metric)
     shown = {m: errors for m, errors in found.items() if any(v.size for v in errors.values())}
     if not shown:
         expected = " or ".join(labels.values()) or "a primary score"
@@ -51,7 +51,8 @@ def plot_comparison(scores: Mapping[str, Mapping[str, xr.Dataset]]) -> Figure:
     for axes, (name, errors) in zip(panels, shown.items(), strict=True):
         _panel(axes, errors)
         axes.set_xlabel("\n".join(textwrap.wrap(labels[name], 40)))
-    figure.supxlabel("strokes: samples or crystals; symbols: means", fontsize=7.5, color="0.4")
+    panels[0].set_ylabel("contestant")
+    note(figure, "strokes: samples or crystals; symbols: means")
     return figure
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..errors import SchemaError
-from .style import MODELS, light_grid, logarithmic, styled
+from .style import MODELS, axis_label, light_grid, logarithmic, styled
 
 if TYPE_CHECKING:
     from ..config.exploration import Outcome
@@ -60,7 +60,7 @@ def plot_trials(outcomes: Sequence[Outcome], metric: Metric) -> Figure:
     if min(every) > 0 and max(every) > 2 * min(every):
         logarithmic(axes)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(xlabel="trial", ylabel=f"{metric.label},\nvalidation samples")
+    axes.set(xlabel="trial", ylabel=f"{axis_label(metric)},\nvalidation samples")
     light_grid(axes)
     figure.legend(loc="outside upper center", ncols=3)
     return figure
@@ -88,6 +88,6 @@ def plot_importance(importance: Mapping[str, float]) -> Figure:
     axes = figure.subplots()
     bars = axes.barh(names, shares, color=MODELS[0], height=0.6)
     axes.bar_label(bars, labels=[f"{share:.2g}" for share in shares], padding=3, fontsize=8)
-    axes.set(xlabel="importance", xlim=(0.0, 1.12 * max(*shares, 1e-12)))
+    axes.set(xlabel="importance [share]", ylabel="option", xlim=(0.0, 1.12 * max(*shares, 1e-12)))
     axes.tick_params(axis="y", length=0)
     return figure

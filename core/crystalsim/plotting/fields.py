@@ -3,41 +3,64 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
-from matplotlib.colors import Colormap, ListedColormap, Normalize
-from matplotlib.patches import Circle
-from matplotlib.patheffects import withStroke
+from matplotlib.colors import Colormap, Normalize
 from numpy.typing import NDArray
 
 from ..datasets.cases import iterate_cases
+from ..datasets.schema import sample_numbers
 from ..errors import SchemaError
-from ..evaluation.extrema import velocity_extrema
 from ..scene.case import Case
 from ..scene.grid import Grid
 from ..stokes.operators import at_centres, stream_function_from_velocity
-from .style import CRYSTALS, length_unit
+from .style import length_unit
 
 Array = NDArray[np.float64]
 
 _STREAM_LINES = 14
-_NUMBERED = 30
-"""More crystals than this are not numbered: the figure would be all numbers."""
 
 
-@dataclass(frozen=True)
-class Flow:
-    """One sample of a solutions dataset.
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """One sample of a cases dataset.
 
     Attributes
     ----------
     grid, case
         Its grid and crystals.
-    phase
-        Number of the crystal, 0 for magma (z, x).
+    viscosity, density
+        On cells (z, x), corners (z_face, x_face) or faces (z_face, x) [Pa s, kg m-3], where the
+        dataset gives them on the grid.
+    """
+
+    grid: Grid
+    case: Case
+    viscosity: Array | None = None
+    density: Array | None = None
+
+    @classmethod
+    def from_dataset(cls, dataset: xr.Dataset, sample: int) -> Scene:
+        """Take the sample at a position.
+
+        Raises
+        ------
+        SchemaError
+            If there is no such sample.
+        """
+        return cls(**_scene(_one(dataset, sample)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flow(Scene):
+    """One sample of a solutions dataset.
+
+    Attributes
+    ----------
     velocity_x, velocity_z
         On faces, (z, x_face) and (z_face, x) [m s-1].
     stream_function
@@ -46,9 +69,6 @@ class Flow:
         On cells (z, x) [Pa], where the dataset has it.
     """
 
-    grid: Grid
-    case: Case
-    phase: NDArray[np.int16]
     velocity_x: Array
     velocity_z: Array
     stream_function: Array
@@ -56,25 +76,15 @@ class Flow:
 
     @classmethod
     def from_dataset(cls, dataset: xr.Dataset, sample: int) -> Flow:
-        """Take the sample at a position.
-
-        Raises
-        ------
-        SchemaError
-            If there is no such sample.
-        """
-        count = dataset.sizes["sample"]
-        if not -count <= sample < count:
-            raise SchemaError(f"sample {sample}: expected a position below {count}")
-        one = dataset.isel(sample=[sample % count]).load()
-        grid = Grid.from_dataset(one)
+        """Take the sample at a position; see `Scene.from_dataset`."""
+        one = _one(dataset, sample)
+        scene = _scene(one)
         vx, vz = (one[n].values[0].astype(float) for n in ("velocity_x", "velocity_z"))
-        if "stream_function" in one:
-            psi = one["stream_function"].values[0].astype(float)
-        else:
-            psi = stream_function_from_velocity(vx, vz, grid.hx, grid.hz)
-        pressure = one["pressure"].values[0].astype(float) if "pressure" in one else None
-        return cls(grid, next(iterate_cases(one)), one["phase"].values[0], vx, vz, psi, pressure)
+        psi = _first(one, "stream_function")
+        if psi is None:
+            psi = stream_function_from_velocity(vx, vz, scene["grid"].hx, scene["grid"].hz)
+        fields = {"velocity_x": vx, "velocity_z": vz, "stream_function": psi}
+        return cls(**scene, **fields, pressure=_first(one, "pressure"))
 
     @property
     def centre(self) -> tuple[Array, Array]:
@@ -87,8 +97,36 @@ class Flow:
         return np.hypot(*self.centre)
 
 
+def _one(dataset: xr.Dataset, sample: int) -> xr.Dataset:
+    count = dataset.sizes["sample"]
+    if not -count <= sample < count:
+        raise SchemaError(f"sample {sample}: expected a position below {count}")
+    return dataset.isel(sample=[sample % count]).load()
+
+
+def _scene(one: xr.Dataset) -> dict[str, Any]:
+    media = {
+        "viscosity": _first(one, "viscosity", "viscosity_corner"),
+        "density": _first(one, "density", "density_face"),
+    }
+    return {"grid": Grid.from_dataset(one), "case": next(iterate_cases(one)), **media}
+
+
+def _first(one: xr.Dataset, *names: str) -> Array | None:
+    """Values of the first variable that is there."""
+    return next((one[n].values[0].astype(float) for n in names if n in one.variables), None)
+
+
+def place(grid: Grid, values: Array) -> tuple[Array, Array, float]:
+    """Coordinates of the columns and rows of a field, and the length that they are shown in [m]."""
+    unit = length_unit(grid.width).size
+    x = grid.x if values.shape[1] == grid.nx else grid.x_face
+    z = grid.z if values.shape[0] == grid.nz else grid.z_face
+    return x / unit, z / unit, unit
+
+
 def draw_field(
-    axes: Axes, flow: Flow, values: Array, colours: Colormap, low: float, high: float
+    axes: Axes, flow: Scene, values: Array, colours: Colormap, low: float, high: float
 ) -> QuadMesh:
     """Draw a field where it lives: at cell centres, vertical or horizontal faces.
 
@@ -103,12 +141,10 @@ def draw_field(
     colours, low, high
         Colour map and its ends.
     """
-    unit = length_unit(flow.grid.width).size
-    x = flow.grid.x if values.shape[1] == flow.grid.nx else flow.grid.x_face
-    z = flow.grid.z if values.shape[0] == flow.grid.nz else flow.grid.z_face
+    x, z, _ = place(flow.grid, values)
     mesh = axes.pcolormesh(
-        x / unit,
-        z / unit,
+        x,
+        z,
         values,
         shading="nearest",
         cmap=colours,
@@ -117,65 +153,6 @@ def draw_field(
     )
     frame(axes, flow.grid)
     return mesh
-
-
-def draw_crystals(axes: Axes, flow: Flow) -> None:
-    """Draw the crystals as they were painted, with exact outlines and numbers beside them."""
-    unit = length_unit(flow.grid.width).size
-    count = flow.case.x.size
-    axes.pcolormesh(
-        flow.grid.x / unit,
-        flow.grid.z / unit,
-        np.ma.masked_equal(flow.phase, 0),
-        shading="nearest",
-        cmap=ListedColormap([CRYSTALS[k % len(CRYSTALS)] for k in range(max(count, 1))]),
-        norm=Normalize(0.5, max(count, 1) + 0.5),
-        rasterized=True,
-        zorder=3,
-    )
-    draw_outlines(axes, flow)
-    if count <= _NUMBERED:
-        _number_crystals(axes, flow, unit)
-    frame(axes, flow.grid)
-
-
-def _number_crystals(axes: Axes, flow: Flow, unit: float) -> None:
-    """Write each number on the side of its crystal that looks away from the nearer side wall."""
-    middle = 0.5 * (flow.grid.x_min + flow.grid.x_max)
-    crystals = zip(flow.case.x, flow.case.z, flow.case.radius, strict=True)
-    for k, (x, z, radius) in enumerate(crystals, start=1):
-        side = 1 if x <= middle else -1
-        axes.annotate(
-            str(k),
-            ((x + side * radius) / unit, z / unit),
-            xytext=(2.5 * side, 0),
-            textcoords="offset points",
-            ha="left" if side > 0 else "right",
-            va="center_baseline",
-            fontsize=8.5 if flow.case.x.size <= 10 else 7,
-            fontweight="bold",
-            path_effects=[withStroke(linewidth=2.2, foreground="white")],
-            zorder=5,
-        )
-
-
-def draw_outlines(axes: Axes, flow: Flow, colour: str = "black") -> None:
-    """Draw the exact outline of each crystal."""
-    unit = length_unit(flow.grid.width).size
-    for x, z, radius in zip(flow.case.x, flow.case.z, flow.case.radius, strict=True):
-        axes.add_patch(
-            Circle((x / unit, z / unit), radius / unit, fill=False, lw=0.7, ec=colour, zorder=4)
-        )
-
-
-def draw_extrema(axes: Axes, flow: Flow) -> None:
-    """Mark the minima of the vertical velocity, maxima for rising crystals, by stars."""
-    unit = length_unit(flow.grid.width).size
-    found = velocity_extrema(flow.centre[1], flow.case, flow.grid, 1.0)
-    x, z = flow.grid.x[found[:, 1]] / unit, flow.grid.z[found[:, 0]] / unit
-    axes.plot(
-        x, z, "*", color="#F0E442", markersize=7, markeredgecolor="black", markeredgewidth=0.5
-    )
 
 
 def draw_stream_lines(axes: Axes, flow: Flow, colour: str = "0.45") -> None:
@@ -209,3 +186,20 @@ def frame(axes: Axes, grid: Grid) -> None:
     axes.spines[:].set_visible(True)
     axes.tick_params(length=2.5)
     axes.locator_params(nbins=5, steps=[1, 2, 5, 10])
+
+
+def label_axes(panels: NDArray[np.object_], flow: Scene) -> None:
+    """Name the axes along the left and lower edge of some panels."""
+    unit = length_unit(flow.grid.width).label
+    for axes in panels[-1]:
+        axes.set_xlabel(f"x [{unit}]")
+    for axes in panels[:, 0]:
+        axes.set_ylabel(f"z [{unit}]")
+
+
+def heading(dataset: xr.Dataset, sample: int, flow: Scene) -> str:
+    """Which sample it is, and what it holds."""
+    number = sample_numbers(dataset)[sample]
+    count = flow.case.x.size
+    crystals = f"{count or 'no'} crystal{'s' if count != 1 else ''}"
+    return f"Sample {number}: {crystals}, {flow.grid.nx} x {flow.grid.nz} cells"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -13,12 +13,10 @@ from numpy.typing import NDArray
 
 from ..errors import SchemaError
 from ..evaluation.declarations import declared, primary_errors
-from .style import curve_style, light_grid, logarithmic, styled
+from ..evaluation.summaries import confidence_interval
+from .style import axis_label, curve_style, light_grid, logarithmic, note, styled
 
 Array = NDArray[np.float64]
-
-_BAND = (5, 95)
-"""Percentiles between which the band lies."""
 
 
 def by_error(scores: Mapping[str, xr.Dataset], metric: str = "") -> list[int] | None:
@@ -47,13 +45,18 @@ def by_error(scores: Mapping[str, xr.Dataset], metric: str = "") -> list[int] | 
     return [int(i) for i in order if np.isfinite(error.values[i])] or None
 
 
+def typical_samples(order: Sequence[int]) -> dict[str, int]:
+    """Best, median and worst of samples in the order of their errors; of two medians the lower."""
+    return {"best": order[0], "median": order[(len(order) - 1) // 2], "worst": order[-1]}
+
+
 @styled
 def plot_scores_by_count(scores: Mapping[str, xr.Dataset], metric: str) -> Figure:
     """Draw a score over the number of crystals, for each model.
 
-    Points are samples (or crystals); the line joins the means, and the band lies between the 5th
-    and 95th percentile. The axis is logarithmic where no value is negative and those above zero
-    spread over more than a factor of three.
+    Points are samples (or crystals); the line joins the means, and the band is their 95 %
+    confidence interval (bootstrap over samples). The axis is logarithmic where no value is
+    negative and those above zero spread over more than a factor of three.
 
     Parameters
     ----------
@@ -68,7 +71,8 @@ def plot_scores_by_count(scores: Mapping[str, xr.Dataset], metric: str) -> Figur
         If a dataset has no such score or no `crystal_count`, or no value is finite.
     """
     found = {name: _by_count(dataset, name, metric) for name, dataset in scores.items()}
-    values = np.concatenate([v for _, v in found.values()]) if found else np.empty(0)
+    values = np.concatenate([v.ravel() for _, v in found.values()]) if found else np.empty(0)
+    values = values[np.isfinite(values)]
     if not values.size:
         raise SchemaError(f"score '{metric}': expected a finite value in some dataset")
     counts = np.unique(np.concatenate([c for c, _ in found.values()]))
@@ -85,32 +89,28 @@ def plot_scores_by_count(scores: Mapping[str, xr.Dataset], metric: str) -> Figur
         logarithmic(axes)
     first = next(iter(scores.values()))
     axes.set_xlim(counts[0] - 0.6, counts[-1] + 0.6)
-    axes.set(xlabel="number of crystals", ylabel=declared(first)[metric].label)
+    axes.set(xlabel="number of crystals", ylabel=axis_label(declared(first)[metric]))
     if counts.size <= 12:
         axes.set_xticks(counts)
     else:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     light_grid(axes)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
-    figure.supxlabel(
-        "lines: means; bands: 5th to 95th percentile; points: "
-        + ("crystals" if "crystal" in first[metric].dims else "samples"),
-        fontsize=7.5,
-        color="0.4",
-    )
+    points = "crystals" if "crystal" in first[metric].dims else "samples"
+    note(figure, f"lines: means; bands: their 95 % confidence; points: {points}")
     return figure
 
 
 def _by_count(dataset: xr.Dataset, name: str, metric: str) -> tuple[Array, Array]:
-    """Crystal counts and values, one for each finite value."""
+    """Crystal counts (sample) of samples that have a value, and values (sample, ...)."""
     for wanted in (metric, "crystal_count"):
         if wanted not in dataset.variables:
             raise SchemaError(f"scores of '{name}': '{wanted}' is missing")
-    count, value = xr.broadcast(dataset["crystal_count"], dataset[metric])
-    value = value.transpose(*count.dims)
-    finite = np.isfinite(value.values)
-    shown = value.values[finite].astype(float) / declared(dataset)[metric].unit.size
-    return count.values[finite].astype(float), shown
+    value = dataset[metric].transpose("sample", ...).values.astype(float)
+    value = np.where(np.isfinite(value), value, np.nan) / declared(dataset)[metric].unit.size
+    value = value.reshape(value.shape[0], -1)
+    some = np.isfinite(value).any(axis=1)
+    return dataset["crystal_count"].values[some].astype(float), value[some]
 
 
 def _model(
@@ -119,25 +119,26 @@ def _model(
     """Points, band and means of one model."""
     style = curve_style(k)
     colour = style["color"]
-    # Points are spread evenly within their column: the same figure whenever it is drawn.
-    spread = np.zeros_like(value)
-    for c in np.unique(count):
-        here = np.flatnonzero(count == c)
-        spread[here] = (np.arange(here.size) + 0.5) / here.size - 0.5
-    axes.scatter(
-        count + shift + 0.7 * width * spread,
-        value,
-        s=5,
-        color=colour,
-        alpha=0.3,
-        linewidths=0,
-        rasterized=True,
-    )
     groups = np.unique(count)
-    mean = [value[count == c].mean() for c in groups]
-    low, high = np.transpose([np.percentile(value[count == c], _BAND) for c in groups])
-    edges = groups + shift
+    means, bounds = [], []
+    for c in groups:
+        here = value[count == c]
+        points = here[np.isfinite(here)]
+        # Points are spread evenly within their column: the same figure whenever it is drawn.
+        spread = (np.arange(points.size) + 0.5) / points.size - 0.5
+        axes.scatter(
+            c + shift + 0.7 * width * spread,
+            points,
+            s=5,
+            color=colour,
+            alpha=0.3,
+            linewidths=0,
+            rasterized=True,
+        )
+        means.append(points.mean())
+        bounds.append(confidence_interval(here))
+    edges, (low, high) = groups + shift, np.transpose(bounds)
     if groups.size == 1:  # a band needs a width
         edges, low, high = edges + 0.4 * width * np.array([-1, 1]), low.repeat(2), high.repeat(2)
-    axes.fill_between(edges, low, high, color=colour, alpha=0.15, linewidth=0)
-    axes.plot(groups + shift, mean, label=name, **style)
+    axes.fill_between(edges, low, high, color=colour, alpha=0.18, linewidth=0)
+    axes.plot(groups + shift, means, label=name, **style)

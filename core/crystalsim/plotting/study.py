@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..evaluation.studies import labels_and_tests, shown_metrics
-from .style import curve_style, light_grid, logarithmic, styled
+from .style import axis_label, curve_style, light_grid, logarithmic, note, styled
 
 if TYPE_CHECKING:
     from ..evaluation.studies import Entry
@@ -42,11 +42,14 @@ def plot_study(entries: Sequence[Entry]) -> Figure:
             style = curve_style(k) | {"elinewidth": 0.8, "linewidth": 1.0}
             axes.errorbar(at, mean, yerr=bars, label=label, **style)
         logarithmic(axes)
-        axes.set_ylabel("\n".join(textwrap.wrap(metric.label, 36)))
+        axes.set_ylabel("\n".join(textwrap.wrap(axis_label(metric), 36)))
         light_grid(axes)
-    panels[-1].set_xticks(range(len(tests)), tests, rotation=20, ha="right")
+    long = max(map(len, tests)) > 14
+    turned = {"rotation": 20, "ha": "right"} if long else {}
+    panels[-1].set_xticks(range(len(tests)), tests, **turned)
+    panels[-1].set_xlim(-0.5, len(tests) - 0.5)
     panels[-1].set_xlabel("test")
     handles, names = panels[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper center", ncols=min(len(names), 4))
-    figure.supxlabel("symbols: means; bars: to the 95th percentile", fontsize=7.5, color="0.4")
+    note(figure, "symbols: means; bars: to the 95th percentile")
     return figure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal, ParamSpec
@@ -10,18 +11,21 @@ from typing import Any, Literal, ParamSpec
 import matplotlib
 import numpy as np
 from cmcrameri import cm
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.figure import Figure, FigureBase
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike
 
 from ..errors import StoreError
-from ..metrics import Unit
+from ..metrics import Metric, Unit
+from ..scene.grid import Grid
 from ..storage.files import written_aside
 
-__all__ = ["MARKERS", "MODELS", "light_grid", "logarithmic", "styled"]
+__all__ = ["MARKERS", "MODELS", "axis_label", "light_grid", "logarithmic", "note", "styled"]
 
 P = ParamSpec("P")
+Layout = Literal["constrained", "compressed"]
 
 DIVERGING = cm.vik
 """For signed quantities, zero in the middle (Crameri 2018, doi:10.5281/zenodo.1243862)."""
@@ -58,6 +62,8 @@ _SETTINGS: Any = {
     "legend.frameon": False,
     "mathtext.default": "regular",
 }
+
+_FEWEST_TICKS = 3
 
 _SECONDS_PER_YEAR = 365.25 * 86400
 
@@ -107,19 +113,50 @@ def largest(*values: ArrayLike) -> float:
     return top if 0 < top < np.inf else 1.0
 
 
+def make_figure(width: float, rows: int, grid: Grid, layout: Layout = "constrained") -> Figure:
+    """Make a figure so wide [inch], with rows as tall as the domain's shape asks for."""
+    tall = min(max(grid.height / grid.width, 0.6), 2.5)
+    return Figure(figsize=(width, 0.18 * width * rows * tall + 0.6), layout=layout)
+
+
 def light_grid(axes: Axes) -> None:
     """Draw horizontal lines behind the data."""
     axes.grid(axis="y", which="major", color="0.88", linewidth=0.6)
     axes.set_axisbelow(True)
 
 
+def axis_label(metric: Metric) -> str:
+    """Name of a score with its unit in brackets, powers as superscripts."""
+    name, unit = metric.long_name, metric.unit.label
+    powers = re.sub(r"(?<=[A-Za-z])(-?\d+)", r"$^{\1}$", unit)
+    return f"{name} [{powers}]" if unit else name
+
+
+def note(figure: FigureBase, text: str) -> None:
+    """Say in a line below all panels what symbols, bars and bands stand for."""
+    figure.supxlabel(text, fontsize=7.5, color="0.4")
+
+
+class _PlainLogLocator(LogLocator):
+    """Powers of ten, or as many numbers between them as it takes to have three ticks."""
+
+    def tick_values(self, vmin: float, vmax: float) -> Any:
+        low, high = sorted((vmin, vmax))
+        if low > 0:
+            for steps in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0)):
+                self.set_params(subs=steps)
+                ticks = np.asarray(super().tick_values(low, high))
+                if ((ticks >= low) & (ticks <= high)).sum() >= _FEWEST_TICKS:
+                    return ticks
+            return MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(low, high)
+        return super().tick_values(vmin, vmax)
+
+
 def logarithmic(axes: Axes, which: Literal["x", "y"] = "y") -> None:
-    """Make an axis logarithmic, with plain numbers, more of them on few decades."""
+    """Make an axis logarithmic, with plain numbers, at least three of them."""
     axes.set(**{f"{which}scale": "log"})
     axis = axes.xaxis if which == "x" else axes.yaxis
-    low, high = axis.get_view_interval()
-    few = high < 60 * low
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,)))
+    axis.set_major_locator(_PlainLogLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
 
@@ -136,11 +173,14 @@ def curve_style(k: int) -> dict[str, Any]:
     }
 
 
+def legend_handles(axes: Axes, names: Iterable[str]) -> list[Artist]:
+    """One line for each contestant, in the style of its curve and named after it."""
+    return [axes.plot([], [], label=name, **curve_style(k))[0] for k, name in enumerate(names)]
+
+
 def legend_above(figure: Figure, names: Iterable[str]) -> None:
     """Draw one legend of contestants for all panels, above them."""
-    handles = [
-        figure.axes[0].plot([], [], label=name, **curve_style(k))[0] for k, name in enumerate(names)
-    ]
+    handles = legend_handles(figure.axes[0], names)
     figure.legend(handles=handles, loc="outside upper left", ncols=min(5, len(handles)))
 
 

@@ -13,6 +13,7 @@ from ..errors import CrystalsimError
 from ..evaluation.declarations import declared_figures, draw_figure, primary_errors
 from ..metrics import ScoreFigure
 from ..plotting import by_error, plot_gallery, plot_history, plot_sample, save_figure
+from ..plotting.scores import typical_samples
 from ..runtime.log import logger
 
 Scores = Mapping[str, Mapping[str, xr.Dataset]]
@@ -58,10 +59,10 @@ def sample_drawings(
     order, error = by_error(scores), primary_errors(scores.values())
     if order is None or error is None:
         return {}
-    chosen = {"sample_median": order[len(order) // 2], "sample_worst": order[-1]}
+    chosen = typical_samples(order)
     drawings: Drawings = {
-        label: functools.partial(plot_sample, test, prediction, sample, name=name)
-        for label, sample in chosen.items()
+        f"sample_{rank}": functools.partial(plot_sample, test, prediction, chosen[rank], name=name)
+        for rank in ("median", "worst")
     }
     drawings["gallery"] = functools.partial(plot_gallery, test, prediction, error, name=name)
     return drawings

@@ -21,10 +21,13 @@ from crystalsim.metrics import Metric
 from crystalsim.plotting import (
     MARKERS,
     MODELS,
+    axis_label,
     curve_style,
     legend_above,
+    legend_handles,
     light_grid,
     logarithmic,
+    note,
     styled,
 )
 
@@ -33,6 +36,9 @@ Scores = Mapping[str, xr.Dataset]
 
 _STRATA = 6
 """How many classes of equal size errors are sorted into."""
+
+_COLUMNS = {1: 1, 2: 2, 4: 2}
+"""Columns for so many panels that none is empty; three columns for other numbers."""
 
 
 @styled
@@ -62,12 +68,10 @@ def plot_strata(scores: Scores, metric: str = "local_error") -> Figure:
     ]
     if not varied:
         raise SchemaError("strata: expected a property stratum_* that varies")
-    columns = min(3, len(varied))
+    columns = _COLUMNS.get(len(varied), 3)
     rows = -(-len(varied) // columns)
-    figure = Figure(figsize=(3.4 * columns + 0.4, 2.7 * rows + 0.5), layout="constrained")
+    figure = Figure(figsize=(3.4 * columns + 0.4, 2.7 * rows + 0.7), layout="constrained")
     panels = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
-    for axes in panels[len(varied) :]:
-        axes.remove()
     for axes, name in zip(panels, varied, strict=False):
         for k, dataset in enumerate(scores.values()):
             _classes(axes, dataset[name].values, _shown(dataset, metric), k)
@@ -78,7 +82,15 @@ def plot_strata(scores: Scores, metric: str = "local_error") -> Figure:
         light_grid(axes)
     for axes in panels[: len(varied) : columns]:
         axes.set_ylabel(_label(first, metric))
-    legend_above(figure, scores)
+    empty = panels[len(varied) :]
+    if empty.size:  # the legend fills the place that is left
+        handles = legend_handles(panels[0], scores)
+        empty[-1].legend(handles=handles, loc="center")
+    else:
+        legend_above(figure, scores)
+    for axes in empty:
+        axes.set_axis_off()
+    note(figure, "lines: means; bands: their 95 % confidence")
     return figure
 
 
@@ -102,16 +114,18 @@ def plot_spectrum(scores: Scores, metric: str = "spectral_error") -> Figure:
     figure = Figure(figsize=(5.6, 3.7), layout="constrained")
     axes = figure.subplots()
     wave = first["wave_number"].values
+    per, size = ("kilometre", 1e3) if wave.min() < 1e-2 else ("metre", 1.0)
+    wave = size * wave
     for k, (name, dataset) in enumerate(scores.items()):
         axes.plot(wave, _rms(_shown(dataset, metric)), label=name, **curve_style(k))
     axes.plot(
         wave, _rms(_shown(first, "spectral_share")), color="0.45", linestyle="--", label="the flow"
     )
-    axes.set_xscale("log")
+    logarithmic(axes, "x")
     logarithmic(axes)
     light_grid(axes)
     axes.set(
-        xlabel="wave number [cycles per metre]",
+        xlabel=f"wave number [cycles per {per}]",
         ylabel="rms over samples [% of the flow]",
     )
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
@@ -136,7 +150,7 @@ def plot_interaction(scores: Scores, metric: str = "interaction_error") -> Figur
         If there are no such scores, or every crystal is alone.
     """
     first = _with(scores, "interaction_reference")
-    figure = Figure(figsize=(8.6, 3.9), layout="constrained")
+    figure = Figure(figsize=(7.6, 3.9), layout="constrained")
     left, right = figure.subplots(1, 2)
     true = first["interaction_reference"].values
     inside = true[np.isfinite(true) & (true > 0)]
@@ -147,13 +161,14 @@ def plot_interaction(scores: Scores, metric: str = "interaction_error") -> Figur
         style |= {"marker": MARKERS[k % len(MARKERS)], "linewidths": 0, "rasterized": True}
         left.scatter(true, dataset["interaction_prediction"], **style)
         right.scatter(true, _shown(dataset, metric), **style)
-    for axes, text in ((left, "predicted"), (right, "error [% of the sample's largest]")):
+    ratio = r"$|V - V_{alone}|\;/\;|V_{alone}|$"
+    wrong = r"$|V - V_{true}|\;/\;\max\,|V_{true} - V_{alone}|$"
+    for axes, text in ((left, f"predicted: {ratio}"), (right, f"error: {wrong} [%]")):
         logarithmic(axes, "x")
         logarithmic(axes)
         light_grid(axes)
-        axes.set(xlabel="true interaction", ylabel=text)
-    left.set_title("|V - V alone| / |V alone|")
-    right.set_title("|V - V true| / max |V true - V alone|")
+        axes.set(xlabel=f"reference: {ratio}", ylabel=text)
+    note(figure, "V: velocity of a crystal, alone: without neighbours; max: over its sample")
     legend_above(figure, scores)
     return figure
 
@@ -203,7 +218,7 @@ def plot_cost(scores: Scores, metric: str = "early_stopped_error") -> Figure:
     light_grid(axes)
     axes.set(xlabel="time for a sample [ms]", ylabel="relative L2 error of the velocity [%]")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
-    figure.supxlabel("numbers: iterations of the solver", fontsize=7.5, color="0.4")
+    note(figure, "symbols: means; bars: 5th to 95th percentile; numbers: iterations of the solver")
     return figure
 
 
@@ -251,7 +266,7 @@ def _rms(values: Array) -> Array:
 
 
 def _label(dataset: xr.Dataset, name: str) -> str:
-    return Metric.from_attributes(dataset[name].attrs).label
+    return axis_label(Metric.from_attributes(dataset[name].attrs))
 
 
 def _shown(dataset: xr.Dataset, name: str) -> Array:

@@ -90,7 +90,7 @@ FIGURES = (
         "crystal_velocity_error_by_count",
         "crystalsim.plotting:plot_scores_by_count",
         "crystal_velocity_error",
-        "Error of crystals' velocities by number of crystals; band: 5th to 95th percentile.",
+        "Error of crystals' velocities by number of crystals; bands: 95 % confidence of the mean.",
         order=30,
     ),
 )

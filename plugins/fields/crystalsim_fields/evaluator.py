@@ -98,7 +98,7 @@ FIGURES = (
         "relative_l2_by_count",
         "crystalsim.plotting:plot_scores_by_count",
         "relative_l2",
-        "Error of the velocity by number of crystals; band: 5th to 95th percentile.",
+        "Error of the velocity by number of crystals; bands: 95 % confidence of the mean.",
         order=20,
     ),
 )
