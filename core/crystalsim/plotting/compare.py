@@ -45,7 +45,7 @@ def plot_comparison(scores: Mapping[str, Mapping[str, xr.Dataset]]) -> Figure:
     if not shown:
         expected = " or ".join(labels.values()) or "a primary score"
         raise SchemaError(f"comparison: expected {expected} above zero in some scores")
-    height = 1.0 + 0.34 * len(scores)
+    height = max(1.0 + 0.34 * len(scores), 1.9)  # room for the name of the axis
     figure = Figure(figsize=(3.6 * len(shown) + 1.2, height), layout="constrained")
     panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
     for axes, (name, errors) in zip(panels, shown.items(), strict=True):
