@@ -77,12 +77,15 @@ def make_cases(
         crystals = [[]] * max([1, *(len(field) for field in fields.values() if field.ndim == 3)])
     read = [_read_sample(i, sample, options) for i, sample in enumerate(crystals)]
     samples = len(read)
-    data: dict[str, ArrayLike] = {f"crystal_{name}": _padded(read, name) for name in CRYSTAL_FIELDS}
+    data: dict[str, NDArray[Any]] = {
+        f"crystal_{name}": _padded(read, name) for name in CRYSTAL_FIELDS
+    }
     data["crystal_count"] = np.array([len(sample) for sample in read], dtype=np.int32)
     for name in ("matrix_density", "matrix_viscosity", "gravity"):
         data[name] = np.full(samples, float(getattr(options, name)))
-    coordinates = {
+    coordinates: dict[str, Any] = {
         "sample": ("sample", np.arange(samples), {"long_name": "number of the sample"}),
+        "crystal": schema.crystal_numbers(data["crystal_x"].shape[1]),
         **grid.coordinates(),
     }
     sizes = {"sample": samples, **{n: c[1].size for n, c in coordinates.items()}}
@@ -96,7 +99,7 @@ def make_cases(
     dataset = xr.Dataset(
         {n: (schema.VARIABLES[n].dims, array, schema.attributes(n)) for n, array in data.items()},
         coords=coordinates,
-        attrs={"Conventions": "CF-1.11", **(attributes or {})},
+        attrs={"Conventions": "CF-1.11", "title": "Crystals in magma", **(attributes or {})},
     )
     return schema.validate(dataset, "cases")
 

@@ -7,11 +7,12 @@ are free-slip (`crystalsim.datasets.solutions.walls`).
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from ..errors import SchemaError
 from ..scene.grid import Grid
@@ -140,10 +141,39 @@ INPUTS = (*(n for n, variable in VARIABLES.items() if "cases" in variable.kinds)
 """Everything that decides the flow; solvers hand it on."""
 
 
-def attributes(name: str) -> dict[str, str]:
-    """Return the attributes ``units`` and ``long_name`` of a variable of the schema."""
+def attributes(name: str) -> dict[str, Any]:
+    """Return the attributes of a variable of the schema: ``units``, ``long_name`` and flags."""
     variable = VARIABLES[name]
-    return {"units": variable.units, "long_name": variable.long_name}
+    made: dict[str, Any] = {"units": variable.units, "long_name": variable.long_name}
+    if name in ("converged", "resolved"):  # netCDF has no truth values: files hold bytes
+        made |= flags((f"not_{name}", name), np.int8)
+    return made
+
+
+def flags(meanings: Sequence[str], kind: DTypeLike) -> dict[str, Any]:
+    """Attributes that tell what the values 0, 1 ... of a variable mean (CF 1.11, section 3.5).
+
+    Parameters
+    ----------
+    meanings
+        A word for each value.
+    kind
+        Type of the variable in a file.
+    """
+    values = np.arange(len(meanings), dtype=kind)
+    return {"flag_values": values, "flag_meanings": " ".join(meanings)}
+
+
+def crystal_numbers(width: int) -> tuple[str, NDArray[np.int32], dict[str, str]]:
+    """Coordinate `crystal`: numbers from 0, as messages and figures count.
+
+    Parameters
+    ----------
+    width
+        Largest number of crystals in a sample.
+    """
+    numbers = np.arange(width, dtype=np.int32)
+    return "crystal", numbers, {"long_name": "number of the crystal in its sample"}
 
 
 def sample_numbers(dataset: xr.Dataset) -> list[int]:

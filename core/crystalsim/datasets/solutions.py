@@ -50,8 +50,11 @@ def make_solutions(
     for name in sorted(given, key=list(schema.VARIABLES).index):
         dims = schema.VARIABLES[name].dims
         variables[name] = xr.Variable(dims, given[name], schema.attributes(name))
+    words = ("magma", *(f"crystal_{k}" for k in range(cases.sizes["crystal"])))
+    variables["phase"].attrs |= schema.flags(words, variables["phase"].dtype)
     kept = {name: value for name, value in cases.attrs.items() if name != "walls"}
-    return xr.Dataset(variables, cases.coords, {**kept, **(attributes or {})})
+    title = "Stokes flow around crystals in magma"
+    return xr.Dataset(variables, cases.coords, {**kept, "title": title, **(attributes or {})})
 
 
 def walls(solutions: xr.Dataset) -> str:

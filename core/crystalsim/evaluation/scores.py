@@ -89,14 +89,18 @@ def make_scores(
     if along is not None:
         dims = ("sample", str(along.dims[0]))
         coords[dims[1]] = along
+    elif "crystal" in reference.coords and any(np.ndim(array) > 1 for array in values.values()):
+        coords["crystal"] = reference["crystal"]
     scores = xr.Dataset(
         {
             name: (dims[: np.ndim(array)], array, definitions[name].attributes())
             for name, array in values.items()
         },
         coords=coords,
-        attrs={FIGURES: json.dumps([f._asdict() for f in figures])} if figures else None,
+        attrs={"Conventions": "CF-1.11", "title": "Errors of a flow around crystals in magma"},
     )
+    if figures:
+        scores.attrs[FIGURES] = json.dumps([f._asdict() for f in figures])
     return validate(scores, "scores")
 
 

@@ -103,6 +103,8 @@ def motion_of_crystals(
 def motion_dataset(cases: xr.Dataset, motion: Array) -> xr.Dataset:
     """Name the motion of crystals (3, sample, crystal); see `crystal_motion`."""
     of_crystals = cases[["crystal_count"]].set_coords("crystal_count")
+    if "crystal" in cases.coords:
+        of_crystals = of_crystals.assign_coords(crystal=cases["crystal"])
     variables = {
         name: (("sample", "crystal"), values, {"units": units, "long_name": long_name})
         for values, (name, (units, long_name)) in zip(motion, _ATTRIBUTES.items(), strict=True)
