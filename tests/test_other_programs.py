@@ -51,13 +51,13 @@ def test_files_say_what_is_in_them(files, kind):
         assert dataset.attrs["Conventions"] == "CF-1.11"
         assert dataset.attrs["title"]
         if "crystal" in dataset.sizes:
-            assert dataset["crystal"].values.tolist() == [1, 2, 3]
+            assert dataset["crystal"].values.tolist() == [0, 1, 2]
 
 
 def test_flags_mean_what_the_values_are(files):
     with netCDF4.Dataset(files["solutions"]) as stored:
         phase, converged = stored["phase"], stored["converged"]
-        assert phase.flag_meanings == "magma crystal_1 crystal_2 crystal_3"
+        assert phase.flag_meanings == "magma crystal_0 crystal_1 crystal_2"
         assert converged.flag_meanings == "not_converged converged"
         for variable in (phase, converged):
             assert variable.flag_values.dtype == variable.dtype
@@ -105,7 +105,7 @@ def test_ncdump_reads_them(files):
         assert run("ncdump", "-k", path).strip() == "netCDF-4"
     header = run("ncdump", "-h", files["solutions"])
     assert "double velocity_x(sample, z, x_face)" in header
-    assert 'phase:flag_meanings = "magma crystal_1 crystal_2 crystal_3"' in header
+    assert 'phase:flag_meanings = "magma crystal_0 crystal_1 crystal_2"' in header
 
 
 @pytest.mark.skipif(not shutil.which("cdo"), reason="apt install cdo")
@@ -124,5 +124,5 @@ def test_pandas_makes_a_table_of_the_crystals(files):
         table = solutions[names].to_dataframe().dropna()
         assert table.index.names == ["sample", "crystal"]
         assert len(table) == solutions["crystal_count"].sum()
-        first = table.loc[(0, 1), "crystal_x"]
+        first = table.loc[(0, 0), "crystal_x"]
         assert first == solutions["crystal_x"].values[0, 0]
