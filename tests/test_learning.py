@@ -400,7 +400,7 @@ def test_history_is_described(solutions):
 
 def test_best_weights_are_kept(solutions):
     """The weights in the end have the smallest validation error of all epochs."""
-    model = make(learning_rate=0.3, warm_up=0, epochs=6)
+    model = make(learning_rate=0.6, warm_up=0, epochs=6)
     history = model.fit(solutions, solutions, seed=0)
     errors = history.validation_relative_l2.values
     assert errors.argmin() != errors.size - 1, "the last epoch is the best: the test says nothing"

@@ -3,27 +3,60 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ..errors import UnsupportedError
 from ..scene.case import Case
 from ..scene.grid import Grid
-from ..scene.painting import Average, Scene, rasterise
+from ..scene.means import AVERAGES, DEFAULT_AVERAGE, Average
+from ..scene.painting import Scene, rasterise
 from ..scene.shapes import Array, Disc, case_discs, fractions_of_discs
 from .cases import iterate_cases
 from .schema import GIVEN_FIELDS
 
-__all__ = ["scenes"]
+__all__ = ["average_of", "scenes"]
+
+
+def average_of(dataset: xr.Dataset) -> Average:
+    """Mean of the viscosity at the crystals' edges that a dataset was made with.
+
+    Solutions name it in the attribute ``viscosity_average``; those that the built-in solver made
+    before there was one name it in ``source``. The default for datasets that name none: cases, and
+    solutions of solvers that need no mean.
+    """
+    source = str(dataset.attrs.get("source", "")).rpartition(", ")[2]
+    earlier = source.removesuffix(" means of the viscosity")
+    named = str(dataset.attrs.get("viscosity_average", earlier))
+    return next((average for average in AVERAGES if average == named), DEFAULT_AVERAGE)
+
+
+def one_average(datasets: Sequence[xr.Dataset]) -> Average:
+    """Mean of the viscosity that all of some datasets were made with.
+
+    Raises
+    ------
+    UnsupportedError
+        If there are several: a model would learn their difference.
+    """
+    averages = sorted({average_of(dataset) for dataset in datasets})
+    if len(averages) > 1:
+        raise UnsupportedError(
+            f"solutions were made with viscosity_average = {' and '.join(map(repr, averages))}; "
+            "expected one mean of the viscosity in all training and validation data"
+        )
+    return averages[0] if averages else DEFAULT_AVERAGE
+
 
 _TOGETHER = 2**16
 """Cells up to which the crystals of several samples are worked out together."""
 
 
 def scenes(
-    cases: xr.Dataset, grid: Grid, average: Average = "harmonic", *, periodic: bool = False
+    cases: xr.Dataset, grid: Grid, average: Average | None = None, *, periodic: bool = False
 ) -> Iterator[tuple[Case, Scene]]:
     """Paint all samples, with media that are given on the grid in place of the crystals'.
 
@@ -36,9 +69,12 @@ def scenes(
         the mean of the cells above and below. What is absent comes from the crystals.
     grid
         Grid of the cases.
-    average, periodic
+    average
+        See `rasterise`; that of the dataset if None, see `average_of`.
+    periodic
         See `rasterise`.
     """
+    average = average or average_of(cases)
     given = {name: cases[name].values for name in GIVEN_FIELDS if name in cases.variables}
     for i, (case, discs) in enumerate(_with_discs(iterate_cases(cases), grid)):
         scene = rasterise(case, grid, average, periodic=periodic, discs=discs)

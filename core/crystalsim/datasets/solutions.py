@@ -35,8 +35,8 @@ def make_solutions(
         whether crystals and gaps are large enough for the cells, unless it is given, as by what
         needs no grid.
     attributes
-        Added to those of the cases, but for `walls`: solutions that do not name theirs have free
-        slip, see `walls`.
+        Added to those of the cases, but for `walls` and `viscosity_average`: solutions that do
+        not name theirs have free slip (see `walls`) and no mean of the viscosity of their own.
     """
     given = dict(fields)
     if "crystal_fraction" not in given or "phase" not in given:
@@ -52,7 +52,8 @@ def make_solutions(
         variables[name] = xr.Variable(dims, given[name], schema.attributes(name))
     words = ("magma", *(f"crystal_{k}" for k in range(cases.sizes["crystal"])))
     variables["phase"].attrs |= schema.flags(words, variables["phase"].dtype)
-    kept = {name: value for name, value in cases.attrs.items() if name != "walls"}
+    own = ("walls", "viscosity_average")
+    kept = {name: value for name, value in cases.attrs.items() if name not in own}
     title = "Stokes flow around crystals in magma"
     return xr.Dataset(variables, cases.coords, {**kept, "title": title, **(attributes or {})})
 

@@ -17,10 +17,12 @@ import xarray as xr
 from torch import Tensor
 
 from ..datasets.cases import iterate_cases
+from ..datasets.scenes import average_of
 from ..datasets.schema import GIVEN_FIELDS
 from ..datasets.solutions import require_free_slip
 from ..errors import UnsupportedError
 from ..scene.grid import Grid
+from ..scene.means import Average
 from ..scene.painting import rasterise
 from ..stokes.extra_stress import unit_grid
 from ..stokes.isoviscous import isoviscous_operator
@@ -134,7 +136,9 @@ class Prepared(NamedTuple):
         return 0.5 * self.grid.height
 
 
-def prepare(dataset: xr.Dataset, *, with_solution: bool) -> Prepared:
+def prepare(
+    dataset: xr.Dataset, *, with_solution: bool, average: Average | None = None
+) -> Prepared:
     """Make tensors from cases, or from solutions with the true velocity.
 
     Parameters
@@ -143,6 +147,9 @@ def prepare(dataset: xr.Dataset, *, with_solution: bool) -> Prepared:
         Of kind ``"cases"``, or ``"solutions"`` if `with_solution`.
     with_solution
         Whether to include the true velocity.
+    average
+        Mean of the viscosity at the crystals' edges; that of the dataset if None, see
+        `crystalsim.datasets.scenes.average_of`.
 
     Raises
     ------
@@ -153,8 +160,8 @@ def prepare(dataset: xr.Dataset, *, with_solution: bool) -> Prepared:
     require_free_slip(dataset, "surrogates")
     if given := [name for name in GIVEN_FIELDS if name in dataset.variables]:
         raise UnsupportedError(f"surrogates take crystals, not variable '{given[0]}' on the grid")
-    grid = Grid.from_dataset(dataset)
-    samples, length = _paint(dataset, grid), 0.5 * grid.height
+    grid, average = Grid.from_dataset(dataset), average or average_of(dataset)
+    samples, length = _paint(dataset, grid, average), 0.5 * grid.height
     velocity_x, velocity_z = velocity(samples.isoviscous, grid.hx, grid.hz)
     squares = (velocity_x**2).mean(axis=(1, 2)) + (velocity_z**2).mean(axis=(1, 2))
     scale = np.sqrt(squares)
@@ -190,7 +197,7 @@ class _Painted(NamedTuple):
     stokes_velocity: np.ndarray
 
 
-def _paint(dataset: xr.Dataset, grid: Grid) -> _Painted:
+def _paint(dataset: xr.Dataset, grid: Grid, average: Average) -> _Painted:
     """Paint all samples and solve them without viscosity contrast."""
     operator, length = isoviscous_operator(grid), 0.5 * grid.height
     samples, nz, nx = dataset.sizes["sample"], grid.nz, grid.nx
@@ -204,7 +211,7 @@ def _paint(dataset: xr.Dataset, grid: Grid) -> _Painted:
     )
     middle = 0.5 * (grid.x_min + grid.x_max), 0.5 * (grid.z_min + grid.z_max)
     for i, case in enumerate(iterate_cases(dataset)):
-        scene = rasterise(case, grid)
+        scene = rasterise(case, grid, average)
         painted.rigidity_cell[i] = 1.0 - case.matrix_viscosity / scene.viscosity_cell
         painted.rigidity_corner[i] = 1.0 - case.matrix_viscosity / scene.viscosity_corner
         painted.density_face[i] = scene.density_face

@@ -203,8 +203,9 @@ def crystal_velocities(
 ) -> Tensor:
     """Mean velocity over the cells of each crystal (sample, crystal, 2).
 
-    The velocity of a cell is the mean of its faces, the weight its rigidity; a cell counts for the
-    crystal that is nearest to its centre.
+    The velocity of a cell is the mean of its faces, the weight the eighth power of its rigidity, so
+    that cells which move partly with the magma hardly count; a cell counts for the crystal that is
+    nearest to its centre.
     """
     hx, hz = spacing
     nz, nx = batch.rigidity_cell.shape[-2:]
@@ -213,7 +214,7 @@ def crystal_velocities(
     at_x, at_z, radius = (batch.crystals[..., j, None, None] for j in range(3))
     distance = torch.hypot(x - at_x, z - at_z) - radius
     distance = torch.where(radius > 0, distance, torch.full_like(distance, torch.inf))
-    weight = (distance == distance.amin(dim=1, keepdim=True)) * batch.rigidity_cell[:, None]
+    weight = (distance == distance.amin(dim=1, keepdim=True)) * batch.rigidity_cell[:, None] ** 8
     weight = weight / weight.sum(dim=(-2, -1), keepdim=True).clamp(min=1e-12)
     cells = torch.stack(operators.at_centres(velocity_x, velocity_z), dim=-1)
     return torch.einsum("skzx,szxc->skc", weight, cells)

@@ -15,10 +15,12 @@ import xarray as xr
 from torch import Tensor, nn
 
 from ..contracts import OnEpoch, Pretrained
+from ..datasets.scenes import one_average
 from ..datasets.solutions import make_solutions
 from ..errors import OptionError, StoreError
 from ..options import Configured, make_options
 from ..runtime.log import logger
+from ..scene.means import DEFAULT_AVERAGE, Average
 from ..storage.files import write_text
 from . import losses, transport
 from .batches import FEATURES, Batch, Prepared, features, prepare
@@ -77,6 +79,7 @@ class TorchSurrogate(Configured[Any]):
         self.network: nn.Module | None = None
         self.reach: Reach | None = None
         self.training: Mapping[str, Any] = {}
+        self.average: Average = DEFAULT_AVERAGE
         self._warned = False
         self._brought: Self | None = None
 
@@ -127,6 +130,7 @@ class TorchSurrogate(Configured[Any]):
         torch.manual_seed(seed)
         self.network = self._new_network().to(device)
         self.reach = Reach.of(training)
+        self.average = one_average([*training, *validation])
         memory = self.options.memory
         seen = make_groups(training, folder, memory, "training")
         held_out = make_groups(validation, folder, memory, "validation")
@@ -167,12 +171,16 @@ class TorchSurrogate(Configured[Any]):
         start = time.perf_counter()
         for first in range(0, samples, PREDICTION_BATCH):
             part = cases.isel(sample=slice(first, first + PREDICTION_BATCH))
-            parts.append(self._predict_part(prepare(part, with_solution=False)))
+            data = prepare(part, with_solution=False, average=self.average)
+            parts.append(self._predict_part(data))
         spent = (time.perf_counter() - start) / max(samples, 1)
         fields = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         fields["wall_time"] = np.full(samples, spent)
-        source = f"crystalsim surrogate {type(self).__name__}"
-        return make_solutions(cases, fields, attributes={"source": source})
+        attributes = {
+            "source": f"crystalsim surrogate {type(self).__name__}",
+            "viscosity_average": self.average,
+        }
+        return make_solutions(cases, fields, attributes=attributes)
 
     def _with_weights(self) -> Self:
         """Give the model with the weights that come along, for one that is not trained."""
@@ -252,6 +260,7 @@ class TorchSurrogate(Configured[Any]):
         config = {
             "features": FEATURES,
             "options": dataclasses.asdict(self.options),
+            "viscosity_average": self.average,
             "reach": self.reach._asdict() if self.reach else None,
             "training": dict(self.training),
         }
@@ -281,6 +290,8 @@ class TorchSurrogate(Configured[Any]):
         model = cls(make_options(cls.options_class, options, where="model"))
         model.network, model.reach = model._new_network(), reach
         model.training = dict(config.get("training") or {})
+        # Checkpoints that do not name theirs are older than the others.
+        model.average = config.get("viscosity_average", "harmonic")
         try:
             state = torch.load(folder / "weights.pt", weights_only=True, map_location="cpu")
             model.network.load_state_dict(state)

@@ -29,6 +29,9 @@ class Disc(NamedTuple):
     cell, corner, x_face, z_face
         Area of the disc in the control volume around each cell centre, corner, vertical face and
         horizontal face, over the area of a cell. A control volume at a wall counts as whole.
+    spread
+        Mean over the four cells around each corner with weights that fall linearly to zero at their
+        far edges (to the exactness of half cells); see `crystalsim.scene.means`.
     """
 
     cells: tuple[slice, slice]
@@ -37,6 +40,7 @@ class Disc(NamedTuple):
     corner: Array
     x_face: Array
     z_face: Array
+    spread: Array
 
     @property
     def x_faces(self) -> tuple[slice, slice]:
@@ -96,20 +100,32 @@ def fractions_of_discs(x: Array, z: Array, radius: Array, grid: Grid) -> list[Di
         (edges_x / radius[:, None])[:, None, :], (edges_z / radius[:, None])[:, :, None]
     )
     across = below[:, :, 1:] - below[:, :, :-1]
-    quarter = np.zeros((x.size, 2 * rows + 2, 2 * columns + 2))
+    wide = np.zeros((x.size, 2 * rows + 4, 2 * columns + 4))
+    quarter = wide[:, 1:-1, 1:-1]
     inner = quarter[:, 1:-1, 1:-1]
     np.subtract(across[:, 1:], across[:, :-1], out=inner)
     inner *= (radius * radius / (grid.hx * grid.hz))[:, None, None]
 
-    def gather(quarter: Array) -> Array:
-        upright = quarter[:, ::2] + quarter[:, 1::2]
-        total = upright[:, :, ::2] + upright[:, :, 1::2]
+    def snap(total: Array) -> Array:
         total[total < _SNAP] = 0.0
         total[total > 1 - _SNAP] = 1.0
         return total
 
+    def gather(quarter: Array) -> Array:
+        upright = quarter[:, ::2] + quarter[:, 1::2]
+        return snap(upright[:, :, ::2] + upright[:, :, 1::2])
+
+    def spread(quarter: Array) -> Array:
+        # Twice the mean of the weight ``1 - |distance|`` over each half of the cells at a corner.
+        low, high = quarter[:, ::2], quarter[:, 1::2]
+        upright = 0.25 * (low[:, :-1] + high[:, 1:]) + 0.75 * (high[:, :-1] + low[:, 1:])
+        low, high = upright[:, :, ::2], upright[:, :, 1::2]
+        total = 0.25 * (low[:, :, :-1] + high[:, :, 1:]) + 0.75 * (high[:, :, :-1] + low[:, :, 1:])
+        return snap(total)
+
     cell, corner = gather(inner), gather(quarter)
     x_face, z_face = gather(quarter[:, 1:-1]), gather(quarter[:, :, 1:-1])
+    around = spread(wide)
     discs = []
     bounds = (edge.tolist() for edge in (bottom, top, left, right))
     for k, (low, high, west, east) in enumerate(zip(*bounds, strict=True)):
@@ -122,6 +138,7 @@ def fractions_of_discs(x: Array, z: Array, radius: Array, grid: Grid) -> list[Di
                 corner=corner[k, : height + 1, : width + 1],
                 x_face=x_face[k, :height, : width + 1],
                 z_face=z_face[k, : height + 1, :width],
+                spread=around[k, : height + 1, : width + 1],
             )
         )
     return discs

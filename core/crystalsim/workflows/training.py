@@ -16,6 +16,7 @@ from ..config.choice import Choice
 from ..contracts import Model, OnEpoch, Streaming
 from ..datasets.cases import cases_only
 from ..datasets.returned import calling, check_dataset
+from ..datasets.scenes import one_average
 from ..errors import StoreError, UnsupportedError
 from ..registry import registry
 from ..runtime.log import logger
@@ -74,12 +75,18 @@ def train_model(
     on_epoch
         Called after each epoch, after the plugins; what it raises ends the training.
 
+    Raises
+    ------
+    UnsupportedError
+        If solutions were made with several means of the viscosity.
+
     Returns
     -------
     xarray.Dataset
         History on (epoch), with ``training_time`` [s] in its attributes; also written to
         `history.nc` in the folder.
     """
+    one_average([*training, *validation])
     model = choice.build()
     finished = _claim(choice, training, validation, folder, seed)
     if finished is not None:

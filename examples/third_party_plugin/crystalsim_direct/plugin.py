@@ -14,9 +14,9 @@ class DirectOptions:
     """Options of the direct solver."""
 
     average: Annotated[
-        Literal["harmonic", "geometric", "arithmetic", "point"],
+        Literal["curvature", "harmonic", "geometric", "arithmetic", "point"],
         Meta(description="mean of the viscosity where crystal and magma share a control volume"),
-    ] = "harmonic"
+    ] = "curvature"
     tolerance: Annotated[
         float, Meta(gt=0, description="relative residual up to which a sample has converged")
     ] = 1e-6

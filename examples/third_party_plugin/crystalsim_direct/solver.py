@@ -66,7 +66,9 @@ class DirectSolver(Configured[DirectOptions]):
                 fields[name][i] = values
         converged = fields["residual"] <= self.options.tolerance
         return make_solutions(
-            cases, {**fields, "converged": converged}, attributes={"source": "crystalsim-direct"}
+            cases,
+            {**fields, "converged": converged},
+            attributes={"source": "crystalsim-direct", "viscosity_average": self.options.average},
         )
 
     def _solve_one(self, case: Case, scene: Scene, grid: Grid) -> dict[str, Array | float]:

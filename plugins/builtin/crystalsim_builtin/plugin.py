@@ -31,9 +31,12 @@ class BuiltinOptions:
         ),
     ] = "free_slip"
     average: Annotated[
-        Literal["harmonic", "geometric", "arithmetic", "point"],
-        Meta(description="mean of the viscosity at the crystals' edges; arithmetic is LaMEM's"),
-    ] = "harmonic"
+        Literal["curvature", "harmonic", "geometric", "arithmetic", "point"],
+        Meta(
+            description="mean of the viscosity at the crystals' edges; curvature is the most "
+            "accurate and knows contrast and radius, arithmetic is LaMEM's"
+        ),
+    ] = "curvature"
     precision: Annotated[
         Literal["double", "single"],
         Meta(description="of the arithmetic and of the fields; single halves time and files"),

@@ -63,7 +63,8 @@ class BuiltinSolver(Configured[BuiltinOptions]):
     """Stokes flow on a staggered grid; all walls free-slip or at rest, or the sides periodic.
 
     The stream function on cell corners makes the velocity divergence-free to rounding. Crystals
-    enter through exact area fractions and harmonic means of the viscosity, and act as an extra
+    enter through exact area fractions and means of the viscosity that know contrast and curvature
+    (`crystalsim.scene.means`), and act as an extra
     stress that conjugate gradients find with one isoviscous solve (two fast sine transforms) an
     iteration; see `crystalsim.stokes.extra_stress`. Crystals may be as much more
     viscous than the magma as one likes, rigid (infinite viscosity) or weaker; weak ones take more
@@ -151,6 +152,7 @@ class BuiltinSolver(Configured[BuiltinOptions]):
             attributes={
                 "source": f"crystalsim-builtin, {options.average} means of the viscosity",
                 "walls": options.walls,
+                "viscosity_average": options.average,
             },
         )
 

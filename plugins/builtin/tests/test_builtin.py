@@ -40,14 +40,14 @@ def norm(*fields):
     return np.sqrt(sum((np.asarray(f, dtype=float) ** 2).sum() for f in fields))
 
 
-# Errors that a prototype of the method reached (crystal velocity over the largest, field, in %).
-PROTOTYPE = {
-    ("a", 64): (0.79, 0.56), ("a", 128): (0.016, 0.10), ("a", 256): (0.004, 0.04),
-    ("a2", 64): (0.80, 0.80), ("a2", 128): (0.13, 0.26), ("a2", 256): (0.066, 0.09),
-    ("b", 64): (2.7, 1.39), ("b", 128): (0.47, 0.36), ("b", 256): (0.12, 0.11),
-    ("b2", 64): (0.28, 0.39), ("b2", 128): (0.022, 0.15), ("b2", 256): (0.025, 0.04),
-    ("b3", 64): (0.18, 0.60), ("b3", 128): (0.34, 0.20), ("b3", 256): (0.036, 0.04),
-    ("c", 64): (1.1, 0.79), ("c", 128): (0.22, 0.26), ("c", 256): (0.029, 0.06),
+# Crystal velocity over the largest and field, in %, as in README.md.
+ERRORS = {
+    ("a", 64): (0.29, 0.20), ("a", 128): (0.078, 0.046), ("a", 256): (0.016, 0.011),
+    ("a2", 64): (0.86, 0.35), ("a2", 128): (0.20, 0.086), ("a2", 256): (0.058, 0.026),
+    ("b", 64): (0.78, 0.51), ("b", 128): (0.23, 0.13), ("b", 256): (0.058, 0.029),
+    ("b2", 64): (0.50, 0.33), ("b2", 128): (0.20, 0.13), ("b2", 256): (0.006, 0.011),
+    ("b3", 64): (1.1, 0.54), ("b3", 128): (0.13, 0.065), ("b3", 256): (0.019, 0.015),
+    ("c", 64): (0.86, 0.31), ("c", 128): (0.19, 0.074), ("c", 256): (0.053, 0.019),
 }  # fmt: skip
 
 
@@ -79,19 +79,23 @@ def reference_errors(name, cells, **options):
     )
 
 
-@pytest.mark.parametrize(("name", "cells"), PROTOTYPE)
-def test_errors_against_finite_elements(name, cells):
-    crystal, field = reference_errors(name, cells)
+@pytest.mark.parametrize("tight", [False, True])
+@pytest.mark.parametrize(("name", "cells"), ERRORS)
+def test_errors_against_finite_elements(name, cells, tight):
+    crystal, field = reference_errors(name, cells, **({"tolerance": 1e-5} if tight else {}))
     # A tenth of a percent is what stopping at the default tolerance may add.
-    assert crystal < 1.5 * PROTOTYPE[name, cells][0] + 0.1
-    assert field < 1.5 * PROTOTYPE[name, cells][1]
+    assert crystal < 1.1 * ERRORS[name, cells][0] + (0.01 if tight else 0.1)
+    assert field < 1.1 * ERRORS[name, cells][1] + (0.002 if tight else 0.1)
 
 
-@pytest.mark.parametrize(("name", "cells"), PROTOTYPE)
-def test_errors_against_finite_elements_when_solved_deeply(name, cells):
-    crystal, field = reference_errors(name, cells, tolerance=1e-4)
-    assert crystal < 1.5 * PROTOTYPE[name, cells][0]
-    assert field < 1.5 * PROTOTYPE[name, cells][1]
+def test_errors_against_finite_elements_are_of_second_order():
+    """The worst crystal of six cases, on grids twice as fine each."""
+    worst = [
+        max(reference_errors(name, cells, tolerance=1e-4)[0] for name, n in ERRORS if n == cells)
+        for cells in (64, 128, 256)
+    ]
+    orders = np.log2(np.array(worst[:-1]) / worst[1:])
+    assert (orders > 1.8).all()
 
 
 def test_arithmetic_means_sink_too_slowly_as_in_lamem():
@@ -181,7 +185,8 @@ def test_high_contrasts_agree_with_rigid_crystals():
         c: norm(f.velocity_z - flows[1e6].velocity_z) / norm(f.velocity_z) for c, f in flows.items()
     }
     assert 1e-3 < gap[1e2] < 5e-3
-    assert 1e-5 < gap[1e4] < 6e-5
+    # The mean in cut cells knows the contrast, which counts for more than the flow does.
+    assert 1e-5 < gap[1e4] < 2e-4
 
 
 def test_a_rotated_domain_gives_the_same_flow_as_a_finer_one():

@@ -334,7 +334,7 @@ def test_as_many_iterations_as_with_free_slip(walls):
         crystalsim.get("solver", "builtin", walls=w).solve(cases) for w in (walls, "free_slip")
     )
     assert other.converged.all()
-    assert (other.iterations <= free.iterations + 3).all()
+    assert other.iterations.sum() <= 1.15 * free.iterations.sum()
 
 
 @pytest.mark.parametrize("name", ["viscous", "touching", "weak"])
