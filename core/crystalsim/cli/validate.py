@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     "validate",
     epilog="\b\nExamples:\n  crystalsim validate builtin\n"
     "  crystalsim validate builtin -o solver.average=arithmetic --cells 64 --cells 128\n"
-    "  crystalsim validate builtin --vary average=harmonic,point,geometric,arithmetic \\\n"
+    "  crystalsim validate builtin --vary average=curvature,harmonic,arithmetic \\\n"
     "      --output validation    # table.csv and convergence.png\n"
     "  crystalsim validate builtin --crystals 10 --gap 5 --contrast inf --cells 256",
 )

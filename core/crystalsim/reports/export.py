@@ -41,8 +41,9 @@ def write_vtk(dataset: xr.Dataset, folder: Path) -> list[Path]:
     everything that the dataset has there (pressure, phase, area fraction), and on corners the
     stream function and whatever else is there; ``crystals-N.vtp`` has the crystals as polygons
     with their number, properties and motion. All in SI units; the section is the x-z plane. Where
-    the dataset has no viscosity or density of its own they are painted from the crystals, harmonic
-    and arithmetic means; rigid cells are infinitely viscous.
+    the dataset has no viscosity or density of its own they are painted from the crystals, with the
+    mean of the viscosity that the dataset names and the arithmetic one; rigid cells are infinitely
+    viscous.
 
     Parameters
     ----------

@@ -101,8 +101,8 @@ def finite_elements(solver: Solver, cells: Sequence[int]) -> Result:
 
     The error is the largest of a crystal's velocity over the largest speed in its case; the parts
     are the cases. How the solver averages the viscosity where crystal and magma share a control
-    volume decides it: harmonic means reach 0.8 to 1 of the bound at 8 and 16 cells and 0.4 to 0.7
-    on finer grids, all others exceed it from 64 cells on.
+    volume decides it: `curvature` has 0.9 of the bound at 16 cells and a quarter of it from 64 on,
+    harmonic means 0.8 to 1, all others exceed it.
     """
     reference = load_finite_elements()
     parts: dict[str, list[float]] = {name: [] for name in reference["cases"]}
