@@ -30,15 +30,17 @@ def explain(run: str | Path, model: str = "") -> dict[str, float]:
         worst = table.sel(place=place)
         error, gap = 100 * float(worst["local_error"]), float(worst["stratum_gap"])
         print(f"  {place[0]:6}  {place[1]:7}  {error:7.3g}  {gap:6.4g}")
-    found = {}
+    correlations = {}
     for name in (str(n) for n in table.data_vars if str(n).startswith("stratum_")):
         values, errors = table[name].values, table["local_error"].values
         here = np.isfinite(values)
         if np.unique(values[here]).size > 1:
             ranks = [np.argsort(np.argsort(v[here])) for v in (values, errors)]
-            found[name] = float(np.corrcoef(*ranks)[0, 1])
-            print(f"  {table[name].attrs['long_name']:32} rank correlation {found[name]:+.2f}")
-    return found
+            correlations[name] = float(np.corrcoef(*ranks)[0, 1])
+            print(
+                f"  {table[name].attrs['long_name']:32} rank correlation {correlations[name]:+.2f}"
+            )
+    return correlations
 
 
 if __name__ == "__main__":

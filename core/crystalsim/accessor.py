@@ -41,12 +41,12 @@ class CrystalsAccessor:
         """Velocity at cell centres, `velocity_x` and `velocity_z` on (sample, z, x) [m s-1]."""
         names = ("velocity_x", "velocity_z")
         centres = at_centres(*(self._dataset[name].values for name in names))
-        found = {
+        components = {
             name: (("sample", "z", "x"), values, self._dataset[name].attrs)
             for name, values in zip(names, centres, strict=True)
         }
         coords = {n: self._dataset[n] for n in ("sample", "x", "z") if n in self._dataset.coords}
-        return xr.Dataset(found, coords)
+        return xr.Dataset(components, coords)
 
     @property
     def speed(self) -> xr.DataArray:

@@ -137,18 +137,18 @@ class Metric:
 
     def attributes(self) -> dict[str, Any]:
         """Attributes of the score in its dataset; see `Metric.from_attributes`."""
-        found: dict[str, Any] = {
+        attributes: dict[str, Any] = {
             name: getattr(self, name) for name in ("long_name", "units", "description", "better")
         }
         if self.shown:
-            found |= {"shown_units": self.shown.label, "shown_size": self.shown.size}
+            attributes |= {"shown_units": self.shown.label, "shown_size": self.shown.size}
         if self.column:
-            found |= {"column_heading": self.column.heading, "column_format": self.column.form}
-            found["column_statistics"] = " ".join(self.column.statistics)
-        found |= {name: text for name in ("role", "beside") if (text := getattr(self, name))}
+            attributes |= {"column_heading": self.column.heading, "column_format": self.column.form}
+            attributes["column_statistics"] = " ".join(self.column.statistics)
+        attributes |= {name: text for name in ("role", "beside") if (text := getattr(self, name))}
         if self.quoted:
-            found["quoted"] = json.dumps(dict(self.quoted))
-        return found
+            attributes["quoted"] = json.dumps(dict(self.quoted))
+        return attributes
 
     @classmethod
     def from_attributes(cls, attributes: Mapping[str, Any]) -> Metric:

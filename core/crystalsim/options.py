@@ -130,8 +130,10 @@ def make_options(options_class: type[T] | None, values: Mapping[str, Any], *, wh
         key = name.split("[")[0].split(".")[0]
         if not name:
             raise OptionError(f"options of {where}: {message}") from None
-        given = f" = {values[key]!r}" if key in values else ""
-        raise OptionError(f"option {where}.{name}{given}: {message.replace('`', '')}") from None
+        assignment = f" = {values[key]!r}" if key in values else ""
+        raise OptionError(
+            f"option {where}.{name}{assignment}: {message.replace('`', '')}"
+        ) from None
 
 
 def option_names(options_class: type | None) -> list[str]:

@@ -151,16 +151,16 @@ class Registry:
 
     def listeners(self) -> list[Listener]:
         """List what hears of runs, sorted by distribution, whether or not it offers plugins."""
-        found = []
+        listeners = []
         for key, plugin in self._manager.list_name_plugin():
             callers = (self._manager.get_hookcallers(plugin) or []) if plugin else []
             hooks = sorted(caller.name for caller in callers if caller.name not in _OFFERS)
             if hooks:
                 distribution, _, name = key.partition(":")
-                found.append(
+                listeners.append(
                     Listener(name, distribution, self._versions[distribution], tuple(hooks))
                 )
-        return sorted(found, key=lambda each: (each.distribution, each.name))
+        return sorted(listeners, key=lambda each: (each.distribution, each.name))
 
     def lookup(self, kind: str, name: str) -> Entry:
         """Find a plugin by ``name`` or ``distribution/name``.
@@ -172,11 +172,11 @@ class Registry:
         """
         if kind not in KINDS:
             raise PluginError(f"unknown kind of plugin '{kind}'; known: {', '.join(KINDS)}")
-        found = [e for e in self.entries(kind) if name in (e.plugin.name, e.qualified_name)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            names = " or ".join(entry.qualified_name for entry in found)
+        matches = [e for e in self.entries(kind) if name in (e.plugin.name, e.qualified_name)]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            names = " or ".join(entry.qualified_name for entry in matches)
             raise PluginError(f"{kind} '{name}' is ambiguous; say {names}")
         known = sorted({entry.plugin.name for entry in self.entries(kind)})
         broken = "".join(f"; {p}" for p in self.problems)
@@ -243,10 +243,10 @@ def registry() -> Registry:
     distributions to leave out, or ``*``. Broken plugins are reported on stderr.
     """
     names = os.environ.get("CRYSTALSIM_DISABLE_PLUGINS", "").split(",")
-    found = Registry(frozenset(name.strip() for name in names if name.strip()))
-    for problem in found.problems:
+    instance = Registry(frozenset(name.strip() for name in names if name.strip()))
+    for problem in instance.problems:
         print(f"warning: {problem}", file=sys.stderr)
-    return found
+    return instance
 
 
 @overload

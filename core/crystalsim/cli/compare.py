@@ -116,16 +116,16 @@ def command(
     from ..storage import netcdf
 
     with tempfile.TemporaryDirectory(prefix="crystalsim-compare-") as temporary:
-        found: dict[str, xr.Dataset] = {}
+        contestants: dict[str, xr.Dataset] = {}
         if solvers:
             folder = (output or Path(temporary)) / "solutions"
-            found = _solve(
+            contestants = _solve(
                 _cases(files, cells), asked, folder, workers or default_workers(), overwrite
             )
         else:
             files, reference = _expand(files, reference)
-            found = {_label(path, files): netcdf.open(path, "solutions") for path in files}
-    _report(found, reference, _evaluators(names, settings), output, as_json)
+            contestants = {_label(path, files): netcdf.open(path, "solutions") for path in files}
+    _report(contestants, reference, _evaluators(names, settings), output, as_json)
 
 
 def _choices(names: Sequence[str], settings: Settings) -> dict[str, Choice | CrystalsimError]:
@@ -175,7 +175,7 @@ def _solve(
     from ..storage import netcdf
     from ..storage.files import file_name
 
-    found = {}
+    solutions = {}
     for name, choice in asked.items():
         try:
             if isinstance(choice, CrystalsimError):
@@ -190,12 +190,12 @@ def _solve(
                 shard_size=1,
                 overwrite=overwrite,
             )
-            found[name] = netcdf.open(path, "solutions")
+            solutions[name] = netcdf.open(path, "solutions")
         except StoreError:
             raise
         except CrystalsimError as error:
             logger.warning("solver '%s' is left out: %s", name, error)
-    return found
+    return solutions
 
 
 def _expand(files: Sequence[Path], reference: Path | None) -> tuple[tuple[Path, ...], Path | None]:
@@ -203,21 +203,21 @@ def _expand(files: Sequence[Path], reference: Path | None) -> tuple[tuple[Path, 
     from ..storage.files import file_name
     from ..storage.run_folder import RunFolder
 
-    found: list[Path] = []
+    paths: list[Path] = []
     seen: set[str] = set()
     for path in files:
         run = RunFolder(path)
         if not run.is_run:
-            found.append(path)
+            paths.append(path)
             continue
         run.require_complete()
         reference = reference or run.solutions("test")
         trained = file_name(run.read_config()["model"]["plugin"])
         for prediction in run.predictions():
             if prediction.stem == trained or prediction.stem not in seen:
-                found.append(prediction)
-        seen |= {prediction.stem for prediction in found}
-    return tuple(found), reference
+                paths.append(prediction)
+        seen |= {prediction.stem for prediction in paths}
+    return tuple(paths), reference
 
 
 def _label(path: Path, files: Sequence[Path]) -> str:
@@ -236,7 +236,7 @@ def _evaluators(names: Sequence[str], settings: Settings) -> dict[str, dict[str,
 
 
 def _report(
-    found: dict[str, xr.Dataset],
+    contestants: dict[str, xr.Dataset],
     reference: Path | None,
     evaluators: Mapping[str, Mapping[str, Any]],
     output: Path | None,
@@ -246,14 +246,14 @@ def _report(
     from ..evaluation.tables import table_text
     from ..storage import netcdf
 
-    if reference is None and found:
-        name = next(iter(found))
-        truth = found.pop(name)
+    if reference is None and contestants:
+        name = next(iter(contestants))
+        truth = contestants.pop(name)
     elif reference is not None:
         name, truth = str(reference), netcdf.open(reference, "solutions")
-    if not found:
+    if not contestants:
         raise CrystalsimError("nothing to compare: expected two solvers or files, or --reference")
-    result = compare(truth, found, evaluators)
+    result = compare(truth, contestants, evaluators)
     if as_json:
         solutions = {row.name: row.values for row in result.rows}
         echo_json({"reference": name, "solutions": solutions, "notes": result.notes})

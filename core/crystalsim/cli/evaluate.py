@@ -127,11 +127,11 @@ def _scores(
         scoring = Scoring(truth, options)
         make = {name: functools.partial(scoring.score, name, flow) for name in options}
     marks = {"reference": fingerprint(truth), "prediction": fingerprint(flow)}
-    made = {
+    datasets = {
         name: _kept_or_made(output, name, options[name], marks, each, overwrite)
         for name, each in make.items()
     }
-    return {name: scores for name, scores in made.items() if scores is not None}
+    return {name: scores for name, scores in datasets.items() if scores is not None}
 
 
 def _kept_or_made(

@@ -85,8 +85,10 @@ def command(
     coarsest grid: mirror symmetry, superposition, balance of forces and of energy, divergence and
     impermeability. Exit status 1 if a check fails.
     """
-    given = [(*assignments, *extra) for extra in _variants(vary)]
-    wanted = [Settings.read(config_file, each, "solver").choose("solver", solver) for each in given]
+    variants = [(*assignments, *extra) for extra in _variants(vary)]
+    wanted = [
+        Settings.read(config_file, each, "solver").choose("solver", solver) for each in variants
+    ]
     if output:
         file_or_folder(output, file="")
     exact = _exact_solver(truth)
@@ -120,7 +122,7 @@ def command(
         echo_json({label: [result.as_dict() for result in each] for label, each in results.items()})
     if output:
         _write(results, output, aside=as_json)
-    if not all(result.passed for found in results.values() for result in found):
+    if not all(result.passed for checks in results.values() for result in checks):
         sys.exit(1)
 
 

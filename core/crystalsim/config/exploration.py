@@ -213,8 +213,8 @@ def label(value: Any) -> str | int | float | bool:
 def best_outcome(exploration: Exploration, outcomes: Sequence[Outcome]) -> Outcome | None:
     """Best of the complete trials; None where there is none."""
     sign = -1 if exploration.larger_is_better else 1
-    found = [o for o in outcomes if o.state == "complete" and o.value is not None]
-    return min(found, key=lambda o: sign * (o.value or 0.0), default=None)
+    complete = [o for o in outcomes if o.state == "complete" and o.value is not None]
+    return min(complete, key=lambda o: sign * (o.value or 0.0), default=None)
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

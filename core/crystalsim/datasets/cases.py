@@ -66,13 +66,13 @@ def make_cases(
     options = options or SceneOptions()
     if not isinstance(grid, Grid):
         raise SchemaError(f"make_cases: grid = {grid!r}; expected a crystalsim.Grid")
-    given = {
+    media = {
         "viscosity": viscosity,
         "viscosity_corner": viscosity_corner,
         "density": density,
         "density_face": density_face,
     }
-    fields = {name: np.asarray(v, dtype=float) for name, v in given.items() if v is not None}
+    fields = {name: np.asarray(v, dtype=float) for name, v in media.items() if v is not None}
     if crystals is None:
         crystals = [[]] * max([1, *(len(field) for field in fields.values() if field.ndim == 3)])
     read = [_read_sample(i, sample, options) for i, sample in enumerate(crystals)]

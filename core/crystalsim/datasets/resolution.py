@@ -173,8 +173,8 @@ def describe_unresolved(datasets: Iterable[xr.Dataset]) -> str:
         radius, gap, wall = small.values()
         counts["crystals"] += int(radius.sum())
         counts["gaps"] += int((gap | wall).sum())
-        for name, found in small.items():
-            if found.any():
+        for name, flags in small.items():
+            if flags.any():
                 what = "crystals" if name == "smallest_radius" else "gaps"
                 values = sizes[name].values
                 sample = int(values.argmin())

@@ -73,8 +73,8 @@ def check_dataset(value: Any, whose: str, what: str) -> xr.Dataset:
     """
     if isinstance(value, xr.Dataset):
         return value
-    found = "None" if value is None else f"an object of type {type(value).__name__}"
-    raise ContractError(f"{whose} returned {found}; expected an xarray.Dataset of {what}")
+    description = "None" if value is None else f"an object of type {type(value).__name__}"
+    raise ContractError(f"{whose} returned {description}; expected an xarray.Dataset of {what}")
 
 
 def check_returned(

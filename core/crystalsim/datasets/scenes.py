@@ -75,23 +75,23 @@ def scenes(
         See `rasterise`.
     """
     average = average or average_of(cases)
-    given = {name: cases[name].values for name in GIVEN_FIELDS if name in cases.variables}
+    media = {name: cases[name].values for name in GIVEN_FIELDS if name in cases.variables}
     for i, (case, discs) in enumerate(_with_discs(iterate_cases(cases), grid)):
         scene = rasterise(case, grid, average, periodic=periodic, discs=discs)
-        if "viscosity" in given:
-            cell = given["viscosity"][i].astype(np.float64)
+        if "viscosity" in media:
+            cell = media["viscosity"][i].astype(np.float64)
             scene = scene._replace(
                 viscosity_cell=cell, viscosity_corner=_around_corners(cell, periodic)
             )
-        if "viscosity_corner" in given:
-            corner = given["viscosity_corner"][i].astype(np.float64)
+        if "viscosity_corner" in media:
+            corner = media["viscosity_corner"][i].astype(np.float64)
             scene = scene._replace(viscosity_corner=corner)
-        if "density" in given:
-            cell = np.pad(given["density"][i].astype(np.float64), ((1, 1), (0, 0)), mode="edge")
+        if "density" in media:
+            cell = np.pad(media["density"][i].astype(np.float64), ((1, 1), (0, 0)), mode="edge")
             face = 0.5 * (cell[1:] + cell[:-1])
             scene = scene._replace(density_face=face - case.matrix_density)
-        if "density_face" in given:
-            face = given["density_face"][i].astype(np.float64)
+        if "density_face" in media:
+            face = media["density_face"][i].astype(np.float64)
             scene = scene._replace(density_face=face - case.matrix_density)
         yield case, scene
 

@@ -232,32 +232,32 @@ def validate(dataset: xr.Dataset, kind: str) -> xr.Dataset:
 
 
 def _structure_violations(dataset: xr.Dataset, kind: str) -> list[str]:
-    found = []
+    violations = []
     try:
         Grid.from_dataset(dataset)
     except SchemaError as error:
-        found.append(str(error))
+        violations.append(str(error))
     for name, variable in VARIABLES.items():
         if name not in dataset.variables:
             if kind in variable.kinds:
-                found.append(
+                violations.append(
                     f"variable '{name}' [{variable.units}] on ({', '.join(variable.dims)}) "
                     "is missing"
                 )
             continue
         array = dataset[name]
         if array.dims != variable.dims:
-            found.append(
+            violations.append(
                 f"variable '{name}' is on ({', '.join(map(str, array.dims))}); "
                 f"expected ({', '.join(variable.dims)})"
             )
             continue
         units = array.attrs.get("units", "1" if variable.units == "1" else None)
         if units != variable.units:
-            found.append(f"variable '{name}' has units {units!r}; expected '{variable.units}'")
+            violations.append(f"variable '{name}' has units {units!r}; expected '{variable.units}'")
         if array.dtype.kind not in "biuf":
-            found.append(f"variable '{name}' is of type {array.dtype}; expected numbers")
-    return found
+            violations.append(f"variable '{name}' is of type {array.dtype}; expected numbers")
+    return violations
 
 
 def _crystal_violations(dataset: xr.Dataset) -> list[str]:
@@ -337,25 +337,25 @@ def overlaps(
     list of (sample, first, second, gap)
         With the negative gap between the surfaces [m].
     """
-    found = []
+    pairs = []
     for i in range(x.shape[0]):
         gap = np.hypot(x[i, :, None] - x[i], z[i, :, None] - z[i])
         gap -= radius[i, :, None] + radius[i]
         first, second = np.nonzero(np.triu(gap < -slack, k=1))
-        found += [(i, int(a), int(b), float(gap[a, b])) for a, b in zip(first, second, strict=True)]
-    return found
+        pairs += [(i, int(a), int(b), float(gap[a, b])) for a, b in zip(first, second, strict=True)]
+    return pairs
 
 
 def _score_violations(dataset: xr.Dataset) -> list[str]:
-    found = []
+    violations = []
     for name, array in dataset.data_vars.items():
         known = array.dims[:1] == ("sample",) and len(array.dims) < 3
         if not known or any(d != "crystal" and d not in dataset.coords for d in array.dims[1:]):
-            found.append(
+            violations.append(
                 f"score '{name}' is on {array.dims}; expected (sample[, crystal]), or a second "
                 "dimension with a coordinate"
             )
         for attribute in ("long_name", "units", "description", "better"):
             if not array.attrs.get(attribute):
-                found.append(f"score '{name}' has no attribute '{attribute}'")
-    return found
+                violations.append(f"score '{name}' has no attribute '{attribute}'")
+    return violations

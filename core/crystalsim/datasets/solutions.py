@@ -38,18 +38,18 @@ def make_solutions(
         Added to those of the cases, but for `walls` and `viscosity_average`: solutions that do
         not name theirs have free slip (see `walls`) and no mean of the viscosity of their own.
     """
-    given = dict(fields)
-    if "crystal_fraction" not in given or "phase" not in given:
+    values = dict(fields)
+    if "crystal_fraction" not in values or "phase" not in values:
         fraction, phase = paint(cases)
-        given = {"crystal_fraction": fraction, "phase": phase, **given}
-    given.setdefault("converged", np.ones(cases.sizes["sample"], dtype=bool))
-    if "resolved" not in given:
-        given["resolved"] = is_resolved(cases)
+        values = {"crystal_fraction": fraction, "phase": phase, **values}
+    values.setdefault("converged", np.ones(cases.sizes["sample"], dtype=bool))
+    if "resolved" not in values:
+        values["resolved"] = is_resolved(cases)
     # Made at once: adding variables to a dataset takes four times as long, a third of a solve.
     variables = {name: cases.variables[name] for name in schema.INPUTS if name in cases.data_vars}
-    for name in sorted(given, key=list(schema.VARIABLES).index):
+    for name in sorted(values, key=list(schema.VARIABLES).index):
         dims = schema.VARIABLES[name].dims
-        variables[name] = xr.Variable(dims, given[name], schema.attributes(name))
+        variables[name] = xr.Variable(dims, values[name], schema.attributes(name))
     words = ("magma", *(f"crystal_{k}" for k in range(cases.sizes["crystal"])))
     variables["phase"].attrs |= schema.flags(words, variables["phase"].dtype)
     own = ("walls", "viscosity_average")
@@ -81,5 +81,7 @@ def require_free_slip(solutions: xr.Dataset, what: str) -> None:
     UnsupportedError
         If walls are not free-slip.
     """
-    if (found := walls(solutions)) != "free_slip":
-        raise UnsupportedError(f"{what}: solutions have walls = '{found}'; expected 'free_slip'")
+    if (condition := walls(solutions)) != "free_slip":
+        raise UnsupportedError(
+            f"{what}: solutions have walls = '{condition}'; expected 'free_slip'"
+        )

@@ -30,13 +30,13 @@ def declared(scores: xr.Dataset) -> dict[str, Metric]:
     SchemaError
         If an attribute is missing or wrong.
     """
-    found = {}
+    metrics = {}
     for name, array in scores.data_vars.items():
         try:
-            found[str(name)] = Metric.from_attributes(array.attrs)
+            metrics[str(name)] = Metric.from_attributes(array.attrs)
         except SchemaError as error:
             raise SchemaError(f"score '{name}': {error}; evaluate again") from None
-    return found
+    return metrics
 
 
 def declared_figures(scores: xr.Dataset) -> list[ScoreFigure]:

@@ -42,11 +42,11 @@ def velocity_extrema(
     if not case.x.size:
         return np.empty((0, 2), dtype=np.intp)
     least = separation * float(case.radius.min())
-    found = [
+    peaks = [
         find_peaks(height, grid, count, least)
         for height, count in ((-velocity_z, case.x.size - rising), (velocity_z, rising))
     ]
-    return np.concatenate(found)
+    return np.concatenate(peaks)
 
 
 def find_peaks(height: Array, grid: Grid, count: int, separation: float) -> NDArray[np.intp]:

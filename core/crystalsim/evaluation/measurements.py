@@ -111,21 +111,21 @@ def read_measurement(path: Path) -> xr.Dataset:
     if not path.is_file():
         raise StoreError(f"{path}: no such file; expected measured velocities")
     raw = _read_csv(path) if path.suffix == ".csv" else _read_netcdf(path)
-    found: dict[str, tuple[str, Array, dict[str, str]]] = {}
+    variables: dict[str, tuple[str, Array, dict[str, str]]] = {}
     for name, known in NAMES.items():
-        given = next((key for key in known if key in raw), None)
-        if given is None:
+        column = next((key for key in known if key in raw), None)
+        if column is None:
             if name == "uncertainty":
                 continue
             raise SchemaError(f"{path}: no '{name}'; expected one of {', '.join(known)}")
         kind, unit = ("length", "m") if name in ("x", "z") else ("velocity", "m s-1")
-        values, measured_in = raw[given]
+        values, measured_in = raw[column]
         if (measured_in or unit) not in UNITS[kind]:
             raise SchemaError(
-                f"{path}: '{given}' in '{measured_in}'; expected one of {', '.join(UNITS[kind])}"
+                f"{path}: '{column}' in '{measured_in}'; expected one of {', '.join(UNITS[kind])}"
             )
-        found[name] = ("point", values * UNITS[kind][measured_in or unit], {"units": unit})
-    return xr.Dataset(found)
+        variables[name] = ("point", values * UNITS[kind][measured_in or unit], {"units": unit})
+    return xr.Dataset(variables)
 
 
 def is_measurement(path: Path) -> bool:
@@ -174,13 +174,15 @@ def score_measurement(measurement: xr.Dataset, solutions: xr.Dataset) -> xr.Data
     measured = measured[:, used]
     values: dict[str, list[float]] = {name: [] for name in METRICS}
     for i in range(solutions.sizes["sample"]):
-        found = interpolate(solutions.isel(sample=i), grid, x[used], z[used])
-        scale = float((found * measured).sum() / max((found**2).sum(), 1e-300))
+        velocity = interpolate(solutions.isel(sample=i), grid, x[used], z[used])
+        scale = float((velocity * measured).sum() / max((velocity**2).sum(), 1e-300))
         size = np.linalg.norm(measured)
-        values["misfit"].append(float(np.linalg.norm(found - measured) / size))
-        values["misfit_best_scale"].append(float(np.linalg.norm(scale * found - measured) / size))
+        values["misfit"].append(float(np.linalg.norm(velocity - measured) / size))
+        values["misfit_best_scale"].append(
+            float(np.linalg.norm(scale * velocity - measured) / size)
+        )
         values["best_scale"].append(scale)
-        error = ((found - measured) ** 2).sum(axis=0)
+        error = ((velocity - measured) ** 2).sum(axis=0)
         values["rms_error"].append(float(np.sqrt(error.mean())))
         chi = np.nan
         if "uncertainty" in measurement:
@@ -215,12 +217,12 @@ def _read_csv(path: Path) -> dict[str, tuple[Array, str]]:
         columns = table.reshape(len(body), len(header)).T
     except (OSError, UnicodeDecodeError, csv.Error, ValueError, IndexError) as error:
         raise StoreError(f"{path}: not a table of numbers with a header: {error}") from None
-    found = {}
+    quantities = {}
     for title, values in zip(header, columns, strict=True):
         match = re.fullmatch(r"\s*([^\[\]]+?)\s*(?:\[\s*(.*?)\s*\])?\s*", title)
         if match:
-            found[match[1].lower()] = (values, match[2] or "")
-    return found
+            quantities[match[1].lower()] = (values, match[2] or "")
+    return quantities
 
 
 def _read_netcdf(path: Path) -> dict[str, tuple[Array, str]]:

@@ -167,8 +167,8 @@ class Scoring:
 
     def score_all(self, prediction: xr.Dataset) -> dict[str, xr.Dataset]:
         """Scores by each evaluator that can judge these data."""
-        found = {name: self.score(name, prediction) for name in self.options}
-        return {name: scores for name, scores in found.items() if scores is not None}
+        datasets = {name: self.score(name, prediction) for name in self.options}
+        return {name: scores for name, scores in datasets.items() if scores is not None}
 
 
 def score(

@@ -65,12 +65,12 @@ def table_cells(entries: Sequence[Entry], metric: str, tails: bool = False) -> l
     """
     labels, tests = labels_and_tests(entries)
     shown = shown_metrics(entries)[metric]
-    found = {(e.label, e.test): e.errors[metric] for e in entries if metric in e.errors}
+    errors = {(e.label, e.test): e.errors[metric] for e in entries if metric in e.errors}
 
     def text(place: tuple[str, str]) -> str:
-        if place not in found:
+        if place not in errors:
             return "-"
-        mean, tail, worst = (shown.text(value, ".3g") for value in found[place])
+        mean, tail, worst = (shown.text(value, ".3g") for value in errors[place])
         return f"{mean} ({tail}, {worst})" if tails else mean
 
     return [["model", *tests], *([label, *(text((label, t)) for t in tests)] for label in labels)]

@@ -76,12 +76,12 @@ COSTS = (
 
 def columns(scores: Iterable[xr.Dataset]) -> list[TableColumn]:
     """Columns that some datasets of scores ask for, each once."""
-    found: dict[str, TableColumn] = {}
+    by_key: dict[str, TableColumn] = {}
     for dataset in scores:
         for name, metric in declared(dataset).items():
             for column in _columns(name, metric):
-                found.setdefault(column.key, column)
-    return list(found.values())
+                by_key.setdefault(column.key, column)
+    return list(by_key.values())
 
 
 def _columns(name: str, metric: Metric) -> Iterable[TableColumn]:
@@ -136,12 +136,12 @@ def reference_row(solver: str, reference: xr.Dataset) -> Row:
 
 def quoted_rows(scores: Iterable[xr.Dataset]) -> list[Row]:
     """Rows of means that others published, as the scores quote them; not measured here."""
-    found: dict[str, dict[str, float]] = {}
+    means: dict[str, dict[str, float]] = {}
     for dataset in scores:
         for name, metric in declared(dataset).items():
             for label, value in metric.quoted.items():
-                found.setdefault(label, {})[f"{name}.mean"] = value
-    return [Row(label, values) for label, values in found.items()]
+                means.setdefault(label, {})[f"{name}.mean"] = value
+    return [Row(label, values) for label, values in means.items()]
 
 
 def table_cells(rows: Sequence[Row], shown: Sequence[TableColumn], heading: str) -> list[list[str]]:

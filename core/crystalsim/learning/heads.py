@@ -89,8 +89,8 @@ def of_correction(correction: Tensor, batch: Batch, hx: float, hz: float) -> Flo
 
 def of_stress(normal: Tensor, shear: Tensor, batch: Batch, hx: float, hz: float) -> Flow:
     """Flow around crystals with a given extra stress, exact in all but that stress."""
-    made = of_correction(-transport.response(normal, shear, hx, hz), batch, hx, hz)
-    return made._replace(normal=normal, shear=shear)
+    flow = of_correction(-transport.response(normal, shear, hx, hz), batch, hx, hz)
+    return flow._replace(normal=normal, shear=shear)
 
 
 def _background(batch: Batch, kind: str, hx: float, hz: float) -> Tensor:

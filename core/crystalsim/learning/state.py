@@ -50,12 +50,12 @@ def load_state(path: Path, mark: str) -> dict[str, Any] | None:
 
 def digest(tensors: Sequence[Tensor]) -> str:
     """Hash of shapes and values, in blocks: the tensors may be files that do not fit in memory."""
-    found = hashlib.sha256()
+    hasher = hashlib.sha256()
     for tensor in tensors:
-        found.update(str(tuple(tensor.shape)).encode())
+        hasher.update(str(tuple(tensor.shape)).encode())
         for block in tensor.split(_BLOCK) if tensor.numel() else ():
-            found.update(block.contiguous().cpu().numpy().tobytes())
-    return found.hexdigest()
+            hasher.update(block.contiguous().cpu().numpy().tobytes())
+    return hasher.hexdigest()
 
 
 def weights(network: nn.Module) -> dict[str, Tensor]:

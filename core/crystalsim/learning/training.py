@@ -209,7 +209,7 @@ class Trainer:
 
     def _batches(self, data: Sequence[Group]) -> list[tuple[Group, Tensor]]:
         """Minibatches of one epoch in random order."""
-        made = [
+        batches = [
             (group, index)
             for group in data
             for index in torch.randperm(group.size, generator=self.generator).split(
@@ -217,8 +217,8 @@ class Trainer:
             )
         ]
         if len(data) == 1:
-            return made
-        return [made[i] for i in torch.randperm(len(made), generator=self.generator).tolist()]
+            return batches
+        return [batches[i] for i in torch.randperm(len(batches), generator=self.generator).tolist()]
 
     def _schedule(self, step: int, total: int) -> float:
         warm_up = min(self.options.warm_up, total // 4)

@@ -33,15 +33,15 @@ def plot_comparison(scores: Mapping[str, Mapping[str, xr.Dataset]]) -> Figure:
     SchemaError
         If no primary score has a value above zero.
     """
-    found: dict[str, dict[str, Array]] = {}
+    by_metric: dict[str, dict[str, Array]] = {}
     labels: dict[str, str] = {}
     for contestant, datasets in scores.items():
         for name, metric, dataset in with_role("primary", datasets.values()):
             values = finite_values(dataset[name]) / metric.unit.size
-            found.setdefault(name, dict.fromkeys(scores, np.empty(0)))
-            found[name][contestant] = values[values > 0]
+            by_metric.setdefault(name, dict.fromkeys(scores, np.empty(0)))
+            by_metric[name][contestant] = values[values > 0]
             labels[name] = axis_label(metric)
-    shown = {m: errors for m, errors in found.items() if any(v.size for v in errors.values())}
+    shown = {m: errors for m, errors in by_metric.items() if any(v.size for v in errors.values())}
     if not shown:
         expected = " or ".join(labels.values()) or "a primary score"
         raise SchemaError(f"comparison: expected {expected} above zero in some scores")

@@ -43,7 +43,7 @@ def plot_convergence(results: Mapping[str, Sequence[Result]]) -> Figure:
     SchemaError
         If there is no measure of accuracy with positive errors on at least two grids.
     """
-    names = [n for n in _TITLES if any(_find(found, n) for found in results.values())]
+    names = [n for n in _TITLES if any(_find(checks, n) for checks in results.values())]
     if not names:
         raise SchemaError("convergence: expected a check that measured errors on two grids or more")
     rows = -(-len(names) // 4)
@@ -55,8 +55,8 @@ def plot_convergence(results: Mapping[str, Sequence[Result]]) -> Figure:
     panels = panels[: len(names)]
     for axes, name in zip(panels, names, strict=True):
         shown = []
-        for k, (label, found) in enumerate(results.items()):
-            if result := _find(found, name):
+        for k, (label, checks) in enumerate(results.items()):
+            if result := _find(checks, name):
                 shown.append(result)
                 _line(axes, result, label, k)
         if len(results) == 1:

@@ -160,8 +160,8 @@ def draw_extrema(axes: Axes, flow: Flow) -> int:
         How many there are.
     """
     unit = length_unit(flow.grid.width).size
-    found = velocity_extrema(flow.centre[1], flow.case, flow.grid, 1.0)
-    x, z = flow.grid.x[found[:, 1]], flow.grid.z[found[:, 0]]
+    extrema = velocity_extrema(flow.centre[1], flow.case, flow.grid, 1.0)
+    x, z = flow.grid.x[extrema[:, 1]], flow.grid.z[extrema[:, 0]]
     distance = np.hypot(x[:, None] - flow.case.x, z[:, None] - flow.case.z)
     near = (distance < 2 * flow.case.radius + 0.5 * cell_diagonal(flow.grid)).any(axis=1)
     style = {"color": "#F0E442", "markeredgecolor": "black", "markeredgewidth": 0.5}

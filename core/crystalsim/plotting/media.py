@@ -15,12 +15,12 @@ Array = NDArray[np.float64]
 
 def media_of(scene: Scene) -> list[tuple[str, str, Array]]:
     """Viscosity and density that are given on the grid: name, unit and values [SI]."""
-    found: list[tuple[str, str, Array]] = []
+    media: list[tuple[str, str, Array]] = []
     if scene.viscosity is not None:
-        found.append(("viscosity", "Pa s", scene.viscosity))
+        media.append(("viscosity", "Pa s", scene.viscosity))
     if scene.density is not None:
-        found.append(("density", "kg m$^{-3}$", scene.density))
-    return found
+        media.append(("density", "kg m$^{-3}$", scene.density))
+    return media
 
 
 def draw_medium(axes: Axes, scene: Scene, name: str, unit: str, values: Array) -> None:

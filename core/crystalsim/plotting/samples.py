@@ -196,11 +196,11 @@ def _rows(flow: Flow, unit: Unit) -> list[_Row]:
 
 def _cut(flow: Flow) -> NDArray[np.bool_]:
     """Cells (z, x) within crystals or cut by them."""
-    found = np.zeros((flow.grid.nz, flow.grid.nx), dtype=bool)
+    mask = np.zeros((flow.grid.nz, flow.grid.nx), dtype=bool)
     reach = 0.5 * cell_diagonal(flow.grid)
     for x, z, radius in zip(flow.case.x, flow.case.z, flow.case.radius, strict=True):
-        found |= np.hypot(flow.grid.x - x, flow.grid.z[:, None] - z) < radius + reach
-    return found
+        mask |= np.hypot(flow.grid.x - x, flow.grid.z[:, None] - z) < radius + reach
+    return mask
 
 
 def _fields(panels: NDArray[np.object_], true: Flow, guess: Flow, unit: Unit) -> None:

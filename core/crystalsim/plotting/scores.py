@@ -70,17 +70,17 @@ def plot_scores_by_count(scores: Mapping[str, xr.Dataset], metric: str) -> Figur
     SchemaError
         If a dataset has no such score or no `crystal_count`, or no value is finite.
     """
-    found = {name: _by_count(dataset, name, metric) for name, dataset in scores.items()}
-    values = np.concatenate([v.ravel() for _, v in found.values()]) if found else np.empty(0)
+    series = {name: _by_count(dataset, name, metric) for name, dataset in scores.items()}
+    values = np.concatenate([v.ravel() for _, v in series.values()]) if series else np.empty(0)
     values = values[np.isfinite(values)]
     if not values.size:
         raise SchemaError(f"score '{metric}': expected a finite value in some dataset")
-    counts = np.unique(np.concatenate([c for c, _ in found.values()]))
+    counts = np.unique(np.concatenate([c for c, _ in series.values()]))
     figure = Figure(figsize=(5.6, 3.7), layout="constrained")
     axes = figure.subplots()
-    width = 0.8 * float(np.diff(counts).min(initial=1)) / len(found)
-    for k, (name, (count, value)) in enumerate(found.items()):
-        shift = (k - 0.5 * (len(found) - 1)) * width
+    width = 0.8 * float(np.diff(counts).min(initial=1)) / len(series)
+    for k, (name, (count, value)) in enumerate(series.items()):
+        shift = (k - 0.5 * (len(series) - 1)) * width
         _model(axes, count, value, shift, width, name, k)
     positive = values[values > 0]
     if values.min() >= 0 and positive.size and values.max() > 3 * positive.min():

@@ -32,9 +32,9 @@ def plot_study(entries: Sequence[Entry]) -> Figure:
     panels = figure.subplots(len(metrics), 1, sharex=True, squeeze=False)[:, 0]
     missing = (np.nan, np.nan, np.nan)
     for axes, (name, metric) in zip(panels, metrics.items(), strict=True):
-        found = {(e.label, e.test): e.errors.get(name, missing) for e in entries}
+        statistics = {(e.label, e.test): e.errors.get(name, missing) for e in entries}
         for k, label in enumerate(labels):
-            errors = np.array([found.get((label, test), missing) for test in tests])
+            errors = np.array([statistics.get((label, test), missing) for test in tests])
             mean, tail, _ = errors.T / metric.unit.size
             mean = np.where(mean > 0, mean, np.nan)  # an exact model has no place on the axis
             bars = [np.zeros_like(mean), np.fmax(tail - mean, 0.0)]

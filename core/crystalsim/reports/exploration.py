@@ -23,7 +23,7 @@ _FEWEST = 4
 
 def outcomes(exploration: Exploration, study: optuna.Study) -> list[Outcome]:
     """What came of each trial so far, by number."""
-    made = []
+    results = []
     for trial in study.get_trials(deepcopy=False):
         error = str(trial.user_attrs.get("error", ""))
         state = _STATES.get(trial.state.name, "failed" if error else "interrupted")
@@ -38,8 +38,8 @@ def outcomes(exploration: Exploration, study: optuna.Study) -> list[Outcome]:
             if key in trial.params
         }
         epochs = int(trial.user_attrs.get("epochs", 0))
-        made.append(Outcome(trial.number, state, value, seconds, epochs, parameters, error))
-    return made
+        results.append(Outcome(trial.number, state, value, seconds, epochs, parameters, error))
+    return results
 
 
 def importance(exploration: Exploration, study: optuna.Study) -> dict[str, float]:
@@ -54,17 +54,17 @@ def importance(exploration: Exploration, study: optuna.Study) -> dict[str, float
         return {}
     evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.25)
     try:
-        found = optuna.importance.get_param_importances(
+        importances = optuna.importance.get_param_importances(
             study, evaluator=evaluator, params=list(exploration.search)
         )
     except (RuntimeError, ValueError):  # all trials alike
         return {}
-    return {key: float(value) for key, value in found.items()}
+    return {key: float(value) for key, value in importances.items()}
 
 
 def write_tables(exploration: Exploration, study: optuna.Study, folder: Path) -> list[Outcome]:
     """Write ``trials.csv``, ``importance.csv`` and, once a trial is complete, ``best.toml``."""
-    found = outcomes(exploration, study)
+    results = outcomes(exploration, study)
     keys = list(exploration.search)
     columns = ["trial", "state", exploration.metric, "seconds", "epochs", *keys, "error"]
     rows = [
@@ -77,14 +77,14 @@ def write_tables(exploration: Exploration, study: optuna.Study, folder: Path) ->
             *(label(outcome.parameters[k]) if k in outcome.parameters else None for k in keys),
             outcome.error,
         ]
-        for outcome in found
+        for outcome in results
     ]
     write_text(folder / "trials.csv", csv_text([columns, *rows]))
     shares = importance(exploration, study)
     write_text(folder / "importance.csv", csv_text([["option", "importance"], *shares.items()]))
-    if best := best_outcome(exploration, found):
+    if best := best_outcome(exploration, results):
         write_text(folder / "best.toml", _best_text(exploration, best))
-    return found
+    return results
 
 
 def write_figures(exploration: Exploration, study: optuna.Study, folder: Path) -> None:

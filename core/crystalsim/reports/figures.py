@@ -36,12 +36,12 @@ _OWN = {
 
 def score_figures(scores: Scores) -> list[tuple[ScoreFigure, dict[str, xr.Dataset]]]:
     """Figures that evaluators offer of some scores, with those of each contestant, in order."""
-    found: dict[str, tuple[ScoreFigure, dict[str, xr.Dataset]]] = {}
+    figures: dict[str, tuple[ScoreFigure, dict[str, xr.Dataset]]] = {}
     for contestant, datasets in scores.items():
         for dataset in datasets.values():
             for figure in declared_figures(dataset):
-                found.setdefault(figure.name, (figure, {}))[1][contestant] = dataset
-    return sorted(found.values(), key=lambda each: each[0].order)
+                figures.setdefault(figure.name, (figure, {}))[1][contestant] = dataset
+    return sorted(figures.values(), key=lambda each: each[0].order)
 
 
 def score_drawings(scores: Scores) -> Drawings:
@@ -94,6 +94,6 @@ def captions(scores: Scores, paths: Iterable[Path]) -> list[tuple[Path, str]]:
     """Figures in order with what they show; those that nobody declares are the last."""
     known = dict(_OWN)
     known |= {f.name: (f.order, f.caption) for f, _ in score_figures(scores)}
-    found = [(path, known.get(path.stem, (99, path.stem.replace("_", " ")))) for path in paths]
-    found.sort(key=lambda each: (each[1][0], each[0].stem))
-    return [(path, caption) for path, (_, caption) in found]
+    entries = [(path, known.get(path.stem, (99, path.stem.replace("_", " ")))) for path in paths]
+    entries.sort(key=lambda each: (each[1][0], each[0].stem))
+    return [(path, caption) for path, (_, caption) in entries]

@@ -99,13 +99,13 @@ def _sentence(metric: Metric) -> str:
 def _scores(run: RunFolder) -> Scores:
     """Scores by model and evaluator, in the order of the configuration: the trained one first."""
     config = run.read_config()
-    found: dict[str, dict[str, xr.Dataset]] = {}
+    scores: dict[str, dict[str, xr.Dataset]] = {}
     for model in dict.fromkeys([config["model"]["plugin"], *config["baselines"]]):
         for evaluator in config["evaluators"]:
             path = run.scores(evaluator, model)
             if path.is_file():
-                found.setdefault(model, {})[evaluator] = netcdf.read_file(path)
-    return found
+                scores.setdefault(model, {})[evaluator] = netcdf.read_file(path)
+    return scores
 
 
 def _results(path: Path, scores: Scores) -> list[Block]:

@@ -38,8 +38,8 @@ class _Line(_Bar):
         if self.disable:
             return
         spent = tqdm.format_interval(self.format_dict["elapsed"])
-        made = plural(int(self.n - self.initial), self.thing)
-        text = f"{self.desc.removesuffix(': ')}: {made} in {spent}"
+        amount = plural(int(self.n - self.initial), self.thing)
+        text = f"{self.desc.removesuffix(': ')}: {amount} in {spent}"
         self.disable = True
         type(self)._decr_instances(self)  # type: ignore[attr-defined]
         print(text, file=sys.stderr)

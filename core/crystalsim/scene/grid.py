@@ -112,7 +112,7 @@ class Grid:
 
     def coordinates(self) -> dict[str, tuple[str, NDArray[np.float64], dict[str, object]]]:
         """Coordinates for an `xarray.Dataset`, with CF and xgcm attributes."""
-        made: dict[str, tuple[str, NDArray[np.float64], dict[str, object]]] = {}
+        coordinates: dict[str, tuple[str, NDArray[np.float64], dict[str, object]]] = {}
         for name, values in (
             ("x", self.x),
             ("z", self.z),
@@ -130,8 +130,8 @@ class Grid:
                 attributes["positive"] = "up"
             if name.endswith("face"):
                 attributes["c_grid_axis_shift"] = -0.5
-            made[name] = (name, values, attributes)
-        return made
+            coordinates[name] = (name, values, attributes)
+        return coordinates
 
     @classmethod
     def from_options(cls, options: SceneOptions) -> Grid:

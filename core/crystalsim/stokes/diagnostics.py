@@ -31,8 +31,8 @@ def strain_rate(solutions: xr.Dataset) -> xr.Dataset:
     grid, vx, vz = _velocity(solutions)
     kind = walls(solutions)
     shear = 0.5 * (_across(vx, -2, grid.hz, kind) + _across(vz, -1, grid.hx, kind))
-    made = solutions[["crystal_count"]].drop_vars("crystal_count")
-    return made.assign(
+    dataset = solutions[["crystal_count"]].drop_vars("crystal_count")
+    return dataset.assign(
         strain_rate_xx=_array(_CELL, np.diff(vx, axis=-1) / grid.hx, "horizontal strain rate"),
         strain_rate_xz=_array(_CORNER, shear, "shear strain rate"),
     )

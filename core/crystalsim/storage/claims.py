@@ -33,14 +33,14 @@ _HASH = re.compile("[0-9a-f]{16}")
 
 def versions(config: Mapping[str, Any]) -> dict[str, str]:
     """Versions of crystalsim and of the plugins that a configuration names."""
-    found = {"crystalsim": __version__}
+    versions = {"crystalsim": __version__}
     for kind, table in config.items():
         try:
             entry = registry().lookup(kind, table["plugin"])
         except (CrystalsimError, KeyError, TypeError):
             continue
-        found[str(entry.distribution)] = str(entry.version)
-    return found
+        versions[str(entry.distribution)] = str(entry.version)
+    return versions
 
 
 def claim_folder(folder: Path, name: str, described: Mapping[str, Any]) -> None:
@@ -131,12 +131,12 @@ def is_made(
     if not path.is_file():
         return False
     try:
-        found = netcdf.read_file(path)
+        dataset = netcdf.read_file(path)
     except StoreError as error:
         logger.warning("%s; making it again", error)
         return False
     try:
-        whole = json.loads(found.attrs["crystalsim_config"])
+        whole = json.loads(dataset.attrs["crystalsim_config"])
         old: dict[str, Any] = {"config": {kind: whole.get(kind) for kind in config}}
     except (KeyError, ValueError, TypeError, AttributeError):
         raise StoreError(f"{path}: a file that crystalsim did not make; choose another") from None
@@ -144,13 +144,13 @@ def is_made(
         return False
     new: dict[str, Any] = {"config": json.loads(json.dumps(config))}
     for name, mark in (marks or {}).items():
-        before = found.attrs.get(name)
+        before = dataset.attrs.get(name)
         old[name] = before.item() if isinstance(before, np.generic) else before
         new[name] = mark
     if samples is not None:
-        old["samples"], new["samples"] = found.sizes.get("sample"), samples
+        old["samples"], new["samples"] = dataset.sizes.get("sample"), samples
     if cases is not None:
-        old["cases"] = fingerprint(cases_only(found))
+        old["cases"] = fingerprint(cases_only(dataset))
         new["cases"] = fingerprint(cases_only(cases))
     compare(path, old, new)
     return True
@@ -158,8 +158,8 @@ def is_made(
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return dict(found)
+        description = json.loads(path.read_text(encoding="utf-8"))
+        return dict(description)
     except (OSError, ValueError, TypeError) as error:
         raise StoreError(f"{path}: damaged: {error}") from None
 
@@ -179,16 +179,16 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -
     """All differences, as ``key: old -> new``."""
     if "plugin" in old and "plugin" in new and old["plugin"] != new["plugin"]:
         return [f"{prefix}plugin: {old['plugin']!r} -> {new['plugin']!r}"]
-    found = []
+    changes = []
     for key in [*old, *(k for k in new if k not in old)]:
         before, after = old.get(key), new.get(key)
         if isinstance(before, Mapping) and isinstance(after, Mapping):
-            found += _changes(before, after, f"{prefix}{key}.")
+            changes += _changes(before, after, f"{prefix}{key}.")
         elif before != after:
             hashes = all(isinstance(v, str) and _HASH.fullmatch(v) for v in (before, after))
             shown = f"{prefix}{key}: {before!r} -> {after!r}"
-            found.append(f"other {prefix}{key}" if hashes else shown)
-    return found
+            changes.append(f"other {prefix}{key}" if hashes else shown)
+    return changes
 
 
 def write_same(path: Path, text: str, *, overwrite: bool = False) -> None:

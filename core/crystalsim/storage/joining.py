@@ -72,7 +72,7 @@ def _define(target: netCDF4.Dataset, source: netCDF4.Dataset, samples: int) -> N
     for name, variable in source.variables.items():
         filters = variable.filters() or {}
         chunks = variable.chunking() if variable.dimensions else None
-        made = target.createVariable(
+        copy = target.createVariable(
             name,
             variable.dtype,
             variable.dimensions,
@@ -82,11 +82,11 @@ def _define(target: netCDF4.Dataset, source: netCDF4.Dataset, samples: int) -> N
             fletcher32=bool(filters.get("fletcher32")),
             chunksizes=chunks if isinstance(chunks, list) and len(chunks) > 2 else None,
         )
-        made.setncatts({key: variable.getncattr(key) for key in variable.ncattrs()})
-        made.set_auto_maskandscale(False)
+        copy.setncatts({key: variable.getncattr(key) for key in variable.ncattrs()})
+        copy.set_auto_maskandscale(False)
         if "sample" not in variable.dimensions:
             variable.set_auto_maskandscale(False)
-            made[...] = variable[...]
+            copy[...] = variable[...]
 
 
 def _copy(target: netCDF4.Dataset, source: netCDF4.Dataset, path: Path, first: int) -> int:

@@ -104,10 +104,10 @@ def read_model(name: str | Path) -> tuple[Any, Choice]:
 def _by_name(name: str) -> tuple[Any, Choice]:
     """Make a model that needs no training, or one with the weights that come along."""
     choice = Choice.of("model", {"plugin": name})
-    made = choice.build()
-    if not isinstance(made, Pretrained):
-        return made, choice
-    model: Any = made.pretrained()
+    untrained = choice.build()
+    if not isinstance(untrained, Pretrained):
+        return untrained, choice
+    model: Any = untrained.pretrained()
     with tempfile.TemporaryDirectory(prefix="crystalsim-model-") as folder:
         model.save(Path(folder))
         facts: dict[str, Any] = {"weights": _fingerprint(Path(folder))}

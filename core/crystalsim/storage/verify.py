@@ -109,9 +109,9 @@ def _damage(path: Path, samples: int | None = None) -> str:
         check = _CHECKS.get(path.suffix)
         if check is None:
             raise StoreError(f"expected a file that ends in {', '.join(_CHECKS)}")
-        found = check(path)
-        if samples is not None and found is not None and found != samples:
-            raise StoreError(f"holds {found} samples; expected {samples}")
+        count = check(path)
+        if samples is not None and count is not None and count != samples:
+            raise StoreError(f"holds {count} samples; expected {samples}")
     except Exception as error:  # damaged files raise anything
         return one_line(error).removeprefix(f"{path}: ")
     return ""

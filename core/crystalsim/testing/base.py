@@ -84,24 +84,24 @@ class PluginContract:
         options_class = self.options_class()
         if options_class is None:
             return
-        made = make_options(options_class, self.options, where=self.kind)
-        written = json.dumps(dataclasses.asdict(made))
-        assert make_options(options_class, json.loads(written), where=self.kind) == made
+        options = make_options(options_class, self.options, where=self.kind)
+        written = json.dumps(dataclasses.asdict(options))
+        assert make_options(options_class, json.loads(written), where=self.kind) == options
         undescribed = [row[0] for row in describe_options(options_class) if not row[3].strip()]
         assert undescribed == []
-        field = dataclasses.fields(made)[0].name
+        field = dataclasses.fields(options)[0].name
         with pytest.raises(dataclasses.FrozenInstanceError):
-            setattr(made, field, None)
+            setattr(options, field, None)
 
     def test_objects_show_their_options(self) -> None:
         """`repr` has the class and the value of each option; `Configured` does it."""
-        options_class, made = self.options_class(), self.make()
+        options_class, instance = self.options_class(), self.make()
         if options_class is None:
             return
         options = make_options(options_class, self.options, where=self.kind)
-        assert type(made).__name__ in repr(made)
+        assert type(instance).__name__ in repr(instance)
         for field in dataclasses.fields(options):
-            assert f"{field.name}={getattr(options, field.name)!r}" in repr(made)
+            assert f"{field.name}={getattr(options, field.name)!r}" in repr(instance)
 
     def test_unknown_options_are_refused_by_name(self) -> None:
         """A misspelt option is an error that names it."""

@@ -89,11 +89,11 @@ class ModelContract(FlowContract):
         spoilt = example_solutions()
         for name in FIELDS:
             spoilt[name][:] = 1e300
-        found = self.flow(spoilt)
+        prediction = self.flow(spoilt)
         for name in FIELDS:
-            assert (name in found) == (name in solutions)
+            assert (name in prediction) == (name in solutions)
             if name in solutions:
-                xr.testing.assert_identical(found[name], solutions[name])
+                xr.testing.assert_identical(prediction[name], solutions[name])
 
     def test_solutions_are_checked_before_training(self) -> None:
         """Where the model checks them: it takes what it is trained on here, and says no in words.
@@ -172,8 +172,8 @@ class ModelContract(FlowContract):
             return
         brought = plain.pretrained().predict(example_cases())
         validate(brought, "solutions")
-        found = plain.predict(example_cases())
-        xr.testing.assert_identical(without_time(found), without_time(brought))
+        prediction = plain.predict(example_cases())
+        xr.testing.assert_identical(without_time(prediction), without_time(brought))
 
     def test_motion_is_that_of_the_flow(self) -> None:
         """`Motion`: the same as the means of the velocity over the crystals, if it has both."""

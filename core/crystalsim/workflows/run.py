@@ -222,17 +222,17 @@ def _scores(
     place: RunFolder, name: str, prediction: xr.Dataset, scoring: Scoring
 ) -> dict[str, xr.Dataset]:
     """Scores of one model by each evaluator that can judge the data."""
-    found = {}
+    datasets = {}
     for evaluator in scoring.options:
         path = place.scores(evaluator, name)
         if not path.is_file():
-            made = scoring.score(evaluator, prediction)
-            if made is None:
+            scores = scoring.score(evaluator, prediction)
+            if scores is None:
                 continue
-            netcdf.write(made, path)
-        found[evaluator] = netcdf.read_file(path)
-        _announce(place, f"scores/{path.stem}", found[evaluator])
-    return found
+            netcdf.write(scores, path)
+        datasets[evaluator] = netcdf.read_file(path)
+        _announce(place, f"scores/{path.stem}", datasets[evaluator])
+    return datasets
 
 
 def _report(

@@ -142,10 +142,10 @@ def solve_saddle(
     kept = matrix.shape[0] - 1
     matrix, known = matrix[:kept, :kept], known[:kept]
     factors = scipy.sparse.linalg.splu(matrix)
-    found = factors.solve(known)
-    found += factors.solve(known - matrix @ found)
-    residual = float(np.linalg.norm(known - matrix @ found) / (np.linalg.norm(known) or 1.0))
-    u, w, p = np.split(np.append(found, 0.0), [faces[0], sum(faces)])
+    unknowns = factors.solve(known)
+    unknowns += factors.solve(known - matrix @ unknowns)
+    residual = float(np.linalg.norm(known - matrix @ unknowns) / (np.linalg.norm(known) or 1.0))
+    u, w, p = np.split(np.append(unknowns, 0.0), [faces[0], sum(faces)])
     return (
         np.pad(u.reshape(nz, nx - 1), ((0, 0), (1, 1))),
         np.pad(w.reshape(nz - 1, nx), ((1, 1), (0, 0))),

@@ -133,9 +133,9 @@ class CostEvaluator(Configured[CostOptions]):
             for k, limit in enumerate((*ITERATIONS, None)):
                 solver = whole if limit is None else whole.limited(iterations=limit)
                 solver.solve(cases.isel(sample=slice(1)))  # what is made once is not timed
-                found = [solver.solve(cases) for _ in range(_REPEATS)]
-                times[:, k] = np.min([each["wall_time"].values for each in found], axis=0)
-                errors[:, k] = relative_error(truth, found[0])
+                solutions = [solver.solve(cases) for _ in range(_REPEATS)]
+                times[:, k] = np.min([each["wall_time"].values for each in solutions], axis=0)
+                errors[:, k] = relative_error(truth, solutions[0])
         finally:
             logger.setLevel(level)
         return times, errors
@@ -150,9 +150,9 @@ class CostEvaluator(Configured[CostOptions]):
         truth = reference.isel(sample=chosen)
         times, errors = self.prepare(reference) if prepared is None else prepared
         values = {name: np.full(count, np.nan) for name in METRICS}
-        for name, found in (("early_stopped_error", errors), ("early_stopped_time", times)):
+        for name, results in (("early_stopped_error", errors), ("early_stopped_time", times)):
             values[name] = np.full((count, len(ITERATIONS)), np.nan)
-            values[name][chosen] = found[:, :-1]
+            values[name][chosen] = results[:, :-1]
         values["solver_time"][chosen] = times[:, -1]
         error = relative_error(truth, prediction.isel(sample=chosen))
         values["prediction_error"][chosen] = error

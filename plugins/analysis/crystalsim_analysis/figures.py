@@ -205,14 +205,14 @@ def plot_cost(scores: Scores, metric: str = "early_stopped_error") -> Figure:
             continue
         axes.annotate(str(limit), (x, y), (3, 3), textcoords="offset points", fontsize=7)
     for k, (name, dataset) in enumerate(scores.items()):
-        found = _shown(dataset, "prediction_error")
-        found = found[np.isfinite(found)]
+        errors = _shown(dataset, "prediction_error")
+        errors = errors[np.isfinite(errors)]
         spent = _shown(dataset, "prediction_time")
-        if not (np.isfinite(spent).any() and found.size and found.mean() > 0):
+        if not (np.isfinite(spent).any() and errors.size and errors.mean() > 0):
             continue
-        tails = np.abs(np.percentile(found, (5, 95)) - found.mean())[:, None]
+        tails = np.abs(np.percentile(errors, (5, 95)) - errors.mean())[:, None]
         style = curve_style(k) | {"linestyle": "none", "elinewidth": 1.2}
-        axes.errorbar(np.nanmean(spent), found.mean(), tails, label=name, **style)
+        axes.errorbar(np.nanmean(spent), errors.mean(), tails, label=name, **style)
     logarithmic(axes, "x")
     logarithmic(axes)
     light_grid(axes)
@@ -261,8 +261,8 @@ def _wide(axes: Axes, values: Array) -> None:
 
 def _rms(values: Array) -> Array:
     """Root mean square over samples; not a number where there is nothing, as on a log axis."""
-    found = np.sqrt(np.nanmean(values**2, axis=0))
-    return np.asarray(np.where(found > 0, found, np.nan))
+    roots = np.sqrt(np.nanmean(values**2, axis=0))
+    return np.asarray(np.where(roots > 0, roots, np.nan))
 
 
 def _label(dataset: xr.Dataset, name: str) -> str:

@@ -97,18 +97,18 @@ class InteractionEvaluator(Configured[InteractionOptions]):
             If media are given on the grid, or walls are not free-slip.
         """
         require_free_slip(reference, "evaluator 'interaction'")
-        if given := [name for name in GIVEN_FIELDS if name in reference.variables]:
-            raise UnsupportedError(f"evaluator 'interaction' takes crystals, not '{given[0]}'")
+        if media := [name for name in GIVEN_FIELDS if name in reference.variables]:
+            raise UnsupportedError(f"evaluator 'interaction' takes crystals, not '{media[0]}'")
         grid = Grid.from_dataset(reference)
         shape = reference.sizes["sample"], reference.sizes["crystal"]
-        found = np.full((2, *shape), np.nan)
+        velocities = np.full((2, *shape), np.nan)
         solver = crystalsim.get("solver", self.options.solver)
         for i, case in enumerate(iterate_cases(reference)):
             if case.x.size < 2:
                 continue
             solved = solver.solve(each_alone(case, grid))
-            found[:, i, : case.x.size] = crystal_velocities(solved)[:, :, 0]
-        return found
+            velocities[:, i, : case.x.size] = crystal_velocities(solved)[:, :, 0]
+        return velocities
 
     def evaluate(
         self, reference: xr.Dataset, prediction: xr.Dataset, prepared: Any = None

@@ -142,16 +142,16 @@ class PhysicsEvaluator(Configured[NoOptions]):
             true, guess = (velocity(dataset, i) for dataset in (reference, prediction))
             # A rigid crystal has no stress that follows from its strain rate: not a number.
             with np.errstate(invalid="ignore"):
-                found = _momentum(prediction, i, guess, case, scene, grid)
-            found |= _kinematics(guess, grid)
-            found |= _far_field(true, guess, case, grid)
+                scores = _momentum(prediction, i, guess, case, scene, grid)
+            scores |= _kinematics(guess, grid)
+            scores |= _far_field(true, guess, case, grid)
             weight = case.gravity * scene.density_face[1:-1].sum() * grid.hx * grid.hz
             if forces is not None and weight:
                 carried = forces[i, 3] - forces[i, 2]
-                found["wall_force_error"] = abs(carried + weight) / abs(weight)
+                scores["wall_force_error"] = abs(carried + weight) / abs(weight)
             if _own_mirror_image(case, grid):
-                found["mirror_asymmetry"] = _asymmetry(guess)
-            for name, value in found.items():
+                scores["mirror_asymmetry"] = _asymmetry(guess)
+            for name, value in scores.items():
                 values[name][i] = value
             values["rigidity"][i, : case.x.size] = _deformation(guess, case, grid)
             values["rigidity_reference"][i, : case.x.size] = _deformation(true, case, grid)
@@ -162,8 +162,10 @@ def _kinematics(flow: Velocity, grid: Grid) -> dict[str, float]:
     vx, vz = flow
     speed = max(np.abs(vx).max(), np.abs(vz).max())
     leak = max(np.abs(vx[:, [0, -1]]).max(), np.abs(vz[[0, -1]]).max())
-    made = np.abs(operators.divergence(vx, vz, grid.hx, grid.hz)).max() * min(grid.hx, grid.hz)
-    return {"divergence": _float(made, speed), "wall_leak": _float(leak, speed)}
+    divergence = np.abs(operators.divergence(vx, vz, grid.hx, grid.hz)).max() * min(
+        grid.hx, grid.hz
+    )
+    return {"divergence": _float(divergence, speed), "wall_leak": _float(leak, speed)}
 
 
 def _momentum(
@@ -179,24 +181,24 @@ def _momentum(
     psi = operators.stream_function_from_velocity(*flow, grid.hx, grid.hz)
     normal, shear = operators.strain_rate(psi, grid.hx, grid.hz)
     excess = scene.viscosity_cell - eta, scene.viscosity_corner[1:-1, 1:-1] - eta
-    found = {}
+    scores = {}
     extra = excess[0] * normal, excess[1] * shear
     if "extra_stress_xx" in prediction:
         extra = (
             prediction["extra_stress_xx"].values[index].astype(float),
             prediction["extra_stress_xz"].values[index].astype(float)[1:-1, 1:-1],
         )
-        found["constitutive_misfit"] = _misfit((normal, shear), extra, excess)
+        scores["constitutive_misfit"] = _misfit((normal, shear), extra, excess)
     stress = eta * normal + extra[0], eta * shear + extra[1]
     curl = operators.strain_rate_adjoint(*stress, grid.hx, grid.hz)
     curl += case.gravity * operators.buoyancy_curl(scene.density_face, grid.hx)
     correction = operators.pad_walls(isoviscous_operator(grid).solve(curl / eta))
     change = operators.velocity(correction, grid.hx, grid.hz)
-    found["momentum_residual"] = _float(_norm(change), _norm(flow))
+    scores["momentum_residual"] = _float(_norm(change), _norm(flow))
     dissipation = (stress[0] * normal).sum() + (stress[1] * shear).sum()
     work = -case.gravity * (scene.density_face * flow[1]).sum()
-    found["dissipation_error"] = _float(abs(dissipation - work), abs(work))
-    return found
+    scores["dissipation_error"] = _float(abs(dissipation - work), abs(work))
+    return scores
 
 
 def _misfit(
@@ -213,7 +215,7 @@ def _misfit(
 
 def _deformation(flow: Velocity, case: Case, grid: Grid) -> Array:
     """What is left of the velocity inside each crystal when a rigid motion is taken away."""
-    found = np.full(case.x.size, np.nan)
+    deformation = np.full(case.x.size, np.nan)
     for k, disc in enumerate(case_discs(case, grid)):
         inside_x, inside_z = disc.x_face > 1 - 1e-9, disc.z_face > 1 - 1e-9
         count = inside_x.sum(), inside_z.sum()
@@ -227,8 +229,8 @@ def _deformation(flow: Velocity, case: Case, grid: Grid) -> Array:
         moves[: count[0], 2], moves[count[0] :, 2] = -z[inside_x] / size, x[inside_z] / size
         values = np.concatenate([flow[0][disc.x_faces][inside_x], flow[1][disc.z_faces][inside_z]])
         rigid = moves @ np.linalg.lstsq(moves, values, rcond=None)[0]
-        found[k] = _float(np.linalg.norm(values - rigid), np.linalg.norm(values))
-    return found
+        deformation[k] = _float(np.linalg.norm(values - rigid), np.linalg.norm(values))
+    return deformation
 
 
 def _far_field(true: Velocity, guess: Velocity, case: Case, grid: Grid) -> dict[str, float]:
@@ -242,13 +244,13 @@ def _far_field(true: Velocity, guess: Velocity, case: Case, grid: Grid) -> dict[
     nearest = distance.min(axis=0)
     old, new = at_centres(true), at_centres(guess)
     far = nearest > _FAR
-    found = {"far_field_error": _float(_norm((new - old)[:, far]), _norm(old[:, far]))}
+    scores = {"far_field_error": _float(_norm((new - old)[:, far]), _norm(old[:, far]))}
     outside = nearest >= 2.0
     for name, flow in (("far_field_decay", new), ("far_field_decay_reference", old)):
         speed = np.hypot(*flow)[outside]
         if speed.size > 8 and speed.min() > 0:
-            found[name] = float(np.polyfit(np.log(nearest[outside]), np.log(speed), 1)[0])
-    return found
+            scores[name] = float(np.polyfit(np.log(nearest[outside]), np.log(speed), 1)[0])
+    return scores
 
 
 def _own_mirror_image(case: Case, grid: Grid) -> bool:

@@ -106,9 +106,9 @@ def _bands(grid: Grid) -> tuple[tuple[NDArray[np.intp], NDArray[np.intp]], Array
 
 def _energy(flow: Velocity, bands: tuple[NDArray[np.intp], NDArray[np.intp]], count: int) -> Array:
     """Sum of squares over faces inside the walls, band by band."""
-    found = np.zeros(count)
+    energy = np.zeros(count)
     in_x = dst(dct(flow[0][:, 1:-1], 2, axis=0, norm="ortho"), 1, axis=1, norm="ortho")
     in_z = dct(dst(flow[1][1:-1], 1, axis=0, norm="ortho"), 2, axis=1, norm="ortho")
     for modes, band in zip((in_x, in_z), bands, strict=True):
-        found += np.bincount(band.ravel(), (modes**2).ravel(), count)
-    return found
+        energy += np.bincount(band.ravel(), (modes**2).ravel(), count)
+    return energy

@@ -76,8 +76,8 @@ class StrataEvaluator(Configured[NoOptions]):
             count = case.x.size
             true, guess = (at_centres(velocity(dataset, i)) for dataset in (reference, prediction))
             values["local_error"][i, :count] = _around(case, grid, true, guess - true)
-            for name, found in properties(case, grid).items():
-                values[f"stratum_{name}"][i, :count] = found
+            for name, stratum in properties(case, grid).items():
+                values[f"stratum_{name}"][i, :count] = stratum
         return make_scores(reference, values, METRICS, figures=FIGURES)
 
 
@@ -99,11 +99,11 @@ def properties(case: Case, grid: Grid) -> dict[str, Array]:
 
 def _around(case: Case, grid: Grid, true: Array, error: Array) -> Array:
     """Relative errors within some radii of each centre."""
-    found = np.full(case.x.size, np.nan)
+    errors = np.full(case.x.size, np.nan)
     for k in range(case.x.size):
         distance = np.hypot(grid.x - case.x[k], grid.z[:, None] - case.z[k])
         near = distance < _NEAR * case.radius[k]
         energy = (true[:, near] ** 2).sum()
         if energy > 0:
-            found[k] = np.sqrt((error[:, near] ** 2).sum() / energy)
-    return found
+            errors[k] = np.sqrt((error[:, near] ** 2).sum() / energy)
+    return errors

@@ -48,8 +48,8 @@ class Baseline(Configured[Any]):
         UnsupportedError
             If media are given on the grid.
         """
-        if given := [name for name in GIVEN_FIELDS if name in cases.variables]:
-            raise UnsupportedError(f"baselines take crystals, not variable '{given[0]}'")
+        if media := [name for name in GIVEN_FIELDS if name in cases.variables]:
+            raise UnsupportedError(f"baselines take crystals, not variable '{media[0]}'")
         return make_solutions(cases, self.fields(cases), attributes={"source": type(self).__name__})
 
     def save(self, folder: Path) -> None:

@@ -76,11 +76,11 @@ class HalfGrid(SolverBaseline):
         coarse = Grid((grid.nx + 1) // 2, (grid.nz + 1) // 2, *walls)
         dropped = cases.drop_dims([d for d in ("x", "z", "x_face", "z_face") if d in cases.dims])
         solver = crystalsim.get("solver", self.options.solver)
-        found = solver.solve(dropped.assign_coords(coarse.coordinates()))
+        solutions = solver.solve(dropped.assign_coords(coarse.coordinates()))
         return np.stack(
             [
                 RectBivariateSpline(coarse.z_face, coarse.x_face, psi)(grid.z_face, grid.x_face)
-                for psi in found["stream_function"].values
+                for psi in solutions["stream_function"].values
             ]
         ) * _inside(grid)
 

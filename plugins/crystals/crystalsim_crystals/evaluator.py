@@ -135,7 +135,7 @@ class CrystalsEvaluator(Configured[CrystalsOptions]):
 
     def _alignment(self, dataset: xr.Dataset, grid: Grid) -> Array:
         """Distance of each crystal's centre from its extremum (sample, crystal) [m]."""
-        found = np.full((dataset.sizes["sample"], dataset.sizes["crystal"]), np.nan)
+        distances = np.full((dataset.sizes["sample"], dataset.sizes["crystal"]), np.nan)
         for i, case in enumerate(iterate_cases(dataset)):
             velocity_z = dataset.variables["velocity_z"][i].values
             if not np.isfinite(velocity_z).all():
@@ -145,8 +145,8 @@ class CrystalsEvaluator(Configured[CrystalsOptions]):
             for chosen, height in ((~rising, -centre), (rising, centre)):
                 crystals = np.flatnonzero(chosen)
                 if crystals.size:
-                    found[i, crystals] = self._match(height, case, crystals, grid)
-        return found
+                    distances[i, crystals] = self._match(height, case, crystals, grid)
+        return distances
 
     def _match(self, height: Array, case: Case, crystals: NDArray[np.intp], grid: Grid) -> Array:
         """Distances from the centres of some crystals to the peaks assigned to them [m]."""

@@ -64,10 +64,10 @@ def agreement(dataset: xr.Dataset, solution: xr.Dataset) -> float:
     return float(np.linalg.norm(np.hypot(*gaps)) / np.linalg.norm(np.hypot(*nodes)))
 
 
-def faces_apart(found: xr.Dataset, expected: xr.Dataset) -> float:
+def faces_apart(solutions: xr.Dataset, expected: xr.Dataset) -> float:
     """Relative L2 difference of face velocities."""
     names = ("velocity_x", "velocity_z")
-    above = np.hypot(*(np.linalg.norm(found[n] - expected[n]) for n in names))
+    above = np.hypot(*(np.linalg.norm(solutions[n] - expected[n]) for n in names))
     return float(above / np.hypot(*(np.linalg.norm(expected[n]) for n in names)))
 
 
@@ -84,7 +84,7 @@ def measure(path: Path, references: Path, solver: str) -> list[dict[str, object]
     lamem, misfit = lamem_solution(dataset, cases)
     exactly = crystalsim.get("solver", solver, tolerance=1e-9)
     modelled = exactly.solve(lamem_cases(cases))
-    found = compare(
+    comparison = compare(
         truth,
         {
             "LaMEM 2.2.1": lamem,
@@ -109,7 +109,7 @@ def measure(path: Path, references: Path, solver: str) -> list[dict[str, object]
             "crystal_velocity": row.values["crystal_velocity_error_scaled.worst"],
             **(shared if row.name.startswith("LaMEM") else {}),
         }
-        for row in found.rows
+        for row in comparison.rows
     ]
 
 

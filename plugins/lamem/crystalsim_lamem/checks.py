@@ -54,8 +54,8 @@ class Report(NamedTuple):
 
 def read_version(log: str) -> Version | None:
     """Version that the log tells, or None."""
-    found = _VERSION.search(log)
-    return Version(*(int(number or 0) for number in found.groups())) if found else None
+    match = _VERSION.search(log)
+    return Version(*(int(number or 0) for number in match.groups())) if match else None
 
 
 def last_lines(log: str, count: int = 5) -> str:
@@ -117,10 +117,10 @@ def find_step(folder: Path) -> Path:
         If there is none.
     """
     # The time in the name is not exactly that of the input.
-    found = sorted(folder.glob("Timestep_00000001_*"))
-    if not found:
+    steps = sorted(folder.glob("Timestep_00000001_*"))
+    if not steps:
         raise LamemError("wrote no output after the solve (no folder Timestep_00000001_*)")
-    index = found[-1] / "output.pvtr"
+    index = steps[-1] / "output.pvtr"
     if not index.is_file():
         raise LamemError(f"wrote no index of its output ({index.parent.name}/output.pvtr)")
     return index
@@ -146,15 +146,15 @@ def check_fields(sheet: Sheet, case: Case, grid: Grid, markers: int) -> None:
         for change in (-_TIE, _TIE)
     ]
     for name, units in (("density", "kg m-3"), ("viscosity", "Pa s")):
-        found = getattr(sheet, name)
+        medium = getattr(sheet, name)
         ends = [to_nodes(getattr(bound, name)) for bound in bounds]
-        wanted = np.clip(found, np.minimum(*ends), np.maximum(*ends))
-        gap = np.abs(found / wanted - 1)
+        wanted = np.clip(medium, np.minimum(*ends), np.maximum(*ends))
+        gap = np.abs(medium / wanted - 1)
         worst = np.unravel_index(np.argmax(gap), gap.shape)
         if gap[worst] > _SAME[name]:
             x, z = grid.x_face[worst[1]], grid.z_face[worst[0]]
             raise LamemError(
-                f"its {name} at ({x:g}, {z:g}) m is {found[worst]:.9g} {units}; expected "
+                f"its {name} at ({x:g}, {z:g}) m is {medium[worst]:.9g} {units}; expected "
                 f"{wanted[worst]:.9g}: it did not read the crystals as they were written"
             )
 

@@ -109,13 +109,13 @@ def lamem_cases(cases: xr.Dataset, markers: int = 4) -> xr.Dataset:
     >>> solver.solve(cases)  # LaMEM's velocities # doctest: +SKIP
     """
     grid = Grid.from_dataset(cases)
-    made = [coefficients(case, grid, markers) for case in iterate_cases(cases)]
+    media = [coefficients(case, grid, markers) for case in iterate_cases(cases)]
     plain = cases_only(cases).drop_vars(GIVEN_FIELDS, errors="ignore")
     fields = {}
     for name in Coefficients._fields:
         dims = VARIABLES[name].dims
         values = np.zeros([plain.sizes[dim] for dim in dims])
-        for i, one in enumerate(made):
+        for i, one in enumerate(media):
             values[i] = getattr(one, name)
         fields[name] = (dims, values, attributes(name))
     return plain.assign(fields)

@@ -73,12 +73,12 @@ def section(nodes: Nodes, grid: Grid) -> Sheet:
     missing = [n for n in (VELOCITY, PRESSURE, DENSITY, VISCOSITY) if n not in nodes.fields]
     if missing:
         raise LamemError(f"LaMEM's output holds no '{missing[0]}'")
-    for name, found, expected in (("x", nodes.x, grid.x_face), ("z", nodes.z, grid.z_face)):
-        if found.size != expected.size:
+    for name, positions, expected in (("x", nodes.x, grid.x_face), ("z", nodes.z, grid.z_face)):
+        if positions.size != expected.size:
             raise LamemError(
-                f"LaMEM's output has {found.size} nodes in {name}; expected {expected.size}"
+                f"LaMEM's output has {positions.size} nodes in {name}; expected {expected.size}"
             )
-        gap = np.abs(1e3 * found - expected).max() / (expected[-1] - expected[0])
+        gap = np.abs(1e3 * positions - expected).max() / (expected[-1] - expected[0])
         if gap > 1e-5:
             raise LamemError(
                 f"LaMEM's nodes lie up to {gap:.1e} of the domain from the grid's in {name}"

@@ -57,14 +57,14 @@ def phases(case: Case) -> tuple[list[Phase], list[int]]:
 
     Crystals of equal properties share a phase.
     """
-    made = [Phase(case.matrix_density, case.matrix_viscosity)]
+    materials = [Phase(case.matrix_density, case.matrix_viscosity)]
     of_crystals = []
     for density, viscosity in zip(case.density.tolist(), case.viscosity.tolist(), strict=True):
         phase = Phase(density, viscosity)
-        if phase not in made:
-            made.append(phase)
-        of_crystals.append(made.index(phase))
-    return made, of_crystals
+        if phase not in materials:
+            materials.append(phase)
+        of_crystals.append(materials.index(phase))
+    return materials, of_crystals
 
 
 def check_limits(case: Case, name: str) -> None:

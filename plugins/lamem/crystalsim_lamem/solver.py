@@ -87,17 +87,17 @@ class LamemSolver(Configured[LamemOptions]):
             zip(_names(cases), list(iterate_cases(cases)), strict=True)
         ):
             if _is_at_rest(case):
-                found = self._rest(case, grid)
+                flow = self._rest(case, grid)
             else:
                 program = find_program(self.options.executable)
                 source = f"LaMEM {program.version}, {self.options.method}"
                 try:
-                    found = self._solve_one(case, grid, program, name)
+                    flow = self._solve_one(case, grid, program, name)
                 except LamemError as error:
                     logger.warning("%s: LaMEM: %s", name, error)
                     continue
             converged[i] = True
-            for key, values in found.items():
+            for key, values in flow.items():
                 fields[key][i] = values
         return make_solutions(
             cases, {**fields, "converged": converged}, attributes={"source": source}
@@ -120,19 +120,19 @@ class LamemSolver(Configured[LamemOptions]):
         with contextlib.ExitStack() as stack:
             folder = self._kept(text, program.version, name)
             if folder is None:
-                made = tempfile.TemporaryDirectory(prefix="crystalsim-lamem-")
-                folder = Path(stack.enter_context(made))
+                temporary = tempfile.TemporaryDirectory(prefix="crystalsim-lamem-")
+                folder = Path(stack.enter_context(temporary))
             if not (folder / _STATUS).is_file():
                 with slot(count):
                     start = time.perf_counter()
                     _run_in(folder, text, arguments, self.options.time_limit)
             try:
-                found = read_folder(folder, case, grid, self.options.markers)
+                fields = read_folder(folder, case, grid, self.options.markers)
             except LamemError:
                 # So that the next call tries again.
                 (folder / _STATUS).unlink(missing_ok=True)
                 raise
-        return {**found, "wall_time": time.perf_counter() - start}
+        return {**fields, "wall_time": time.perf_counter() - start}
 
     def _kept(self, text: str, version: Version, name: str) -> Path | None:
         """Folder of a sample's files, of a name that its input and LaMEM's version decide."""

@@ -104,6 +104,6 @@ def _table(path: Path, lines: Iterable[str]) -> Iterator[tuple[str, Mapping[str,
             raise SchemaError(
                 f"{path}, line {reader.line_num}: {len(row)} values for {len(header)} columns"
             )
-        given = {name: text for name, text in zip(header, row, strict=False) if text.strip()}
-        if given:
-            yield f"{path}, line {reader.line_num}", given
+        values = {name: text for name, text in zip(header, row, strict=False) if text.strip()}
+        if values:
+            yield f"{path}, line {reader.line_num}", values

@@ -85,11 +85,11 @@ class RandomSampler(Configured[RandomOptions]):
             x, z = np.zeros_like(radius), np.zeros_like(radius)
             for placed, k in enumerate(order):
                 others = order[:placed]
-                found = self._find_place(rng, radius[k], x[others], z[others], radius[others])
-                if found is None:
+                place = self._find_place(rng, radius[k], x[others], z[others], radius[others])
+                if place is None:
                     best = max(best, placed)
                     break
-                x[k], z[k] = found
+                x[k], z[k] = place
             else:
                 return x, z
         tried = (
