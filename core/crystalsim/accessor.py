@@ -25,7 +25,7 @@ class CrystalsAccessor:
     Parameters
     ----------
     dataset
-        Of kind ``"solutions"``, or ``"cases"`` to draw them.
+        Dataset of kind ``"solutions"``, or ``"cases"`` to draw them.
 
     Examples
     --------
@@ -89,7 +89,7 @@ class CrystalsAccessor:
         sample
             Position of the sample.
         prediction
-            Of the same samples.
+            Prediction of the same samples, a dataset of kind ``"solutions"``.
 
         Raises
         ------

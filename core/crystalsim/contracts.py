@@ -64,7 +64,7 @@ class Sampler(Protocol):
         Returns
         -------
         xarray.Dataset
-            Of kind ``"cases"``.
+            Dataset of kind ``"cases"``.
 
         Raises
         ------
@@ -87,7 +87,7 @@ class Solver(Protocol):
         Returns
         -------
         xarray.Dataset
-            Of kind ``"solutions"``.
+            Dataset of kind ``"solutions"``.
         """
         ...
 
@@ -134,7 +134,8 @@ class Model(Protocol):
         Returns
         -------
         xarray.Dataset
-            Of kind ``"solutions"``; `pressure` and `stream_function` only where the model has them.
+            Dataset of kind ``"solutions"``; `pressure` and `stream_function` only where the model
+            has them.
         """
         ...
 

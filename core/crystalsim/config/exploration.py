@@ -79,7 +79,7 @@ class Exploration(NamedTuple):
     Attributes
     ----------
     title
-        For people.
+        Title for readers, in any words.
     trials
         Number to finish.
     metric
@@ -134,7 +134,7 @@ class Outcome(NamedTuple):
     Attributes
     ----------
     number
-        Of the trial, from 0.
+        Number of the trial, from 0.
     state
         ``"complete"``, ``"pruned"`` (ended early), ``"failed"``, ``"interrupted"`` (another trial
         goes on with it), ``"running"`` or ``"waiting"``.

@@ -21,7 +21,7 @@ class Study(NamedTuple):
     Attributes
     ----------
     title
-        For people.
+        Title for readers, in any words.
     variants
         Configuration of each run by name; ``""`` where there is one only.
     tests

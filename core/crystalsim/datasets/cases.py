@@ -136,7 +136,7 @@ def each_alone(case: Case, grid: Grid) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        Of kind ``"cases"``, with a sample for each crystal.
+        Dataset of kind ``"cases"``, with a sample for each crystal.
     """
     crystals = [
         [{name: float(getattr(case, name)[k]) for name in CRYSTAL_FIELDS}]

@@ -34,11 +34,11 @@ class Comparison(NamedTuple):
     rows
         One for each contestant.
     columns
-        Of the table of these rows.
+        Columns of the table of these rows.
     scores
         Scores of each contestant by evaluator.
     grid
-        On which all were compared.
+        Grid on which all were compared.
     notes
         What a reader of the table must know.
     """
@@ -143,7 +143,7 @@ def coarsen(solutions: xr.Dataset, grid: Grid) -> xr.Dataset:
     solutions
         Dataset of kind ``"solutions"``.
     grid
-        Whose faces are all faces of the dataset's grid.
+        Coarser grid, whose faces are all faces of the dataset's grid.
     """
     fine = Grid.from_dataset(solutions)
     if (fine.nx, fine.nz) == (grid.nx, grid.nz):

@@ -154,7 +154,7 @@ def score_measurement(measurement: xr.Dataset, solutions: xr.Dataset) -> xr.Data
     Returns
     -------
     xarray.Dataset
-        Of kind ``"scores"``, see `METRICS`.
+        Dataset of kind ``"scores"``, see `METRICS`.
 
     Raises
     ------

@@ -35,14 +35,14 @@ class SurrogateOptions:
     unit: Annotated[
         Literal["isoviscous", "stokes"],
         Meta(
-            description="of what the network gives out: the sample's rms isoviscous velocity, or "
+            description="unit of the network's output: the sample's rms isoviscous velocity, or "
             "the Stokes velocity of its first crystal"
         ),
     ] = "isoviscous"
     epochs: Annotated[int, Meta(ge=1, description="passes over the training samples")] = 5
     batch_size: Annotated[int, Meta(ge=1, description="samples a step")] = 16
     learning_rate: Annotated[float, Meta(gt=0, description="largest step of AdamW")] = 2e-3
-    weight_decay: Annotated[float, Meta(ge=0, description="of AdamW")] = 1e-4
+    weight_decay: Annotated[float, Meta(ge=0, description="weight decay of AdamW")] = 1e-4
     warm_up: Annotated[int, Meta(ge=0, description="steps until the largest learning rate")] = 50
     gradient_clip: Annotated[float, Meta(gt=0, description="largest norm of the gradient")] = 1.0
     velocity_weight: Annotated[
@@ -110,7 +110,7 @@ class PrototypeOptions(SurrogateOptions):
     ] = "phase"
     unit: Annotated[
         Literal["isoviscous", "stokes"],
-        Meta(description="of the output; the prototype had the Stokes velocity of a crystal"),
+        Meta(description="unit of the output; the prototype had a crystal's Stokes velocity"),
     ] = "stokes"
     velocity_weight: Annotated[
         float, Meta(ge=0, description="weight in the loss: relative L2 error of the velocity")

@@ -22,7 +22,7 @@ def to_fields(flow: Flow, data: Prepared) -> Fields:
     Parameters
     ----------
     flow
-        Of a whole batch.
+        Flow of a whole batch.
     data
         The batch, with its units.
 

@@ -15,7 +15,7 @@ class Reach(NamedTuple):
     Attributes
     ----------
     cells
-        In each direction.
+        Number of cells in each direction.
     crystals
         Number in a sample.
     radius

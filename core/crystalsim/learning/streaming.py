@@ -50,13 +50,14 @@ def make_groups(
     Parameters
     ----------
     datasets
-        Of kind ``"solutions"``, each on one grid; may be lazy, such as the shards of a folder.
+        Datasets of kind ``"solutions"``, each on one grid; may be lazy, such as the shards of a
+        folder.
     folder
-        Where tensors go that take more than `memory`; None keeps all in memory.
+        Folder for tensors that take more than `memory`; None keeps all in memory.
     memory
         Most that all tensors together may take in memory [GB].
     name
-        Of the files.
+        Name of the files, without their suffix.
     """
     needed = 1e-9 * sum(_bytes(dataset) for dataset in datasets)
     streamed = folder is not None and needed > memory

@@ -26,7 +26,7 @@ def plot_trials(outcomes: Sequence[Outcome], metric: Metric) -> Figure:
     Parameters
     ----------
     outcomes
-        Of `crystalsim.workflows.exploration.search.explore`.
+        Outcomes of the trials, by `crystalsim.workflows.exploration.search.explore`.
     metric
         Declaration of the score that is searched for.
 

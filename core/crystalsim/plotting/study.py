@@ -23,7 +23,7 @@ def plot_study(entries: Sequence[Entry]) -> Figure:
     Parameters
     ----------
     entries
-        Of `crystalsim.workflows.study.run_study`.
+        Errors of each model on each test, by `crystalsim.workflows.study.run_study`.
     """
     labels, tests = labels_and_tests(entries)
     metrics = shown_metrics(entries)

@@ -68,7 +68,7 @@ def make_study_report(study: Study, entries: Sequence[Entry], figures: Sequence[
     study
         What was done.
     entries
-        Of `crystalsim.workflows.study.run_study`.
+        Errors of each model on each test, by `crystalsim.workflows.study.run_study`.
     figures
         PNG files.
 

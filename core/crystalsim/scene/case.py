@@ -18,9 +18,10 @@ class Case(NamedTuple):
     Attributes
     ----------
     x, z, radius, density, viscosity
-        Of each crystal (crystal), without padding, in SI units.
+        Centre, radius [m], density [kg m-3] and viscosity [Pa s] of each crystal (crystal), without
+        padding.
     matrix_density, matrix_viscosity, gravity
-        In SI units.
+        Density [kg m-3] and viscosity [Pa s] of the magma, and acceleration by gravity [m s-2].
     """
 
     x: NDArray[np.float64]

@@ -31,8 +31,12 @@ class SceneOptions:
     z_range: Annotated[
         tuple[float, float], Meta(description="bottom and top wall [m], z upward")
     ] = (-1000.0, 1000.0)
-    matrix_density: Annotated[float, Meta(gt=0, description="of the magma [kg m-3]")] = 2700.0
-    matrix_viscosity: Annotated[float, Meta(gt=0, description="of the magma [Pa s]")] = 1e20
+    matrix_density: Annotated[float, Meta(gt=0, description="density of the magma [kg m-3]")] = (
+        2700.0
+    )
+    matrix_viscosity: Annotated[float, Meta(gt=0, description="viscosity of the magma [Pa s]")] = (
+        1e20
+    )
     gravity: Annotated[float, Meta(ge=0, description="acceleration downward [m s-2]")] = 9.81
 
     def __post_init__(self) -> None:

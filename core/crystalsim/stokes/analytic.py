@@ -182,7 +182,7 @@ class SolVi:
     contrast
         Viscosity of the disc over that of the magma.
     radius
-        Of the disc.
+        Radius of the disc.
     centre
         Position of the disc, ``(x, z)``.
     inner, outer

@@ -98,8 +98,8 @@ class IsoviscousOperator:
         rows
             Which of the nz - 1 rows of interior corners.
         dtype
-            Of the right-hand side (row, nx - 1), which is zero elsewhere and may be overwritten,
-            and of the result.
+            Data type of the right-hand side (row, nx - 1), which is zero elsewhere and may be
+            overwritten, and of the result.
         """
         back = sine_matrix(self.grid.nz, np.dtype(dtype).str)[rows]
         # The unnormalised transforms, forth and back, have twice the sine.

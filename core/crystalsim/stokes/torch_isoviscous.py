@@ -28,7 +28,7 @@ class TorchIsoviscousOperator:
     grid
         Its cell sizes fix the unit of length.
     device, dtype
-        Of right-hand sides and solutions.
+        Device and data type of right-hand sides and solutions.
     """
 
     def __init__(

@@ -54,7 +54,7 @@ def claim_folder(folder: Path, name: str, described: Mapping[str, Any]) -> None:
     folder
         The folder.
     name
-        Of the JSON file in it that describes the work.
+        Name of the JSON file in it that describes the work.
     described
         Everything that decides the results, and `VERSIONS`.
 
@@ -104,7 +104,7 @@ def is_made(
     Parameters
     ----------
     path
-        Of the file.
+        Path of the file.
     config
         Options of the stage that makes it; those of the stages before are not compared.
     cases

@@ -21,12 +21,12 @@ def example_cases(cells: tuple[int, int] = (24, 20)) -> xr.Dataset:
     Parameters
     ----------
     cells
-        In x and in z.
+        Number of cells in x and in z.
 
     Returns
     -------
     xarray.Dataset
-        Of kind ``"cases"``.
+        Dataset of kind ``"cases"``.
     """
     grid = Grid(*cells, -1000.0, 1000.0, -800.0, 800.0)
 
@@ -55,7 +55,7 @@ def example_solutions(cases: xr.Dataset | None = None) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        Of kind ``"solutions"``, with `pressure` and `stream_function`.
+        Dataset of kind ``"solutions"``, with `pressure` and `stream_function`.
     """
     cases = example_cases() if cases is None else cases
     grid = Grid.from_dataset(cases)

@@ -79,7 +79,7 @@ def solve(
     Returns
     -------
     xarray.Dataset
-        Of kind ``"solutions"``, in memory.
+        Dataset of kind ``"solutions"``, in memory.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def train(
     training, validation
         Datasets of kind ``"solutions"``.
     folder
-        Of the model; `crystalsim.load_model` reads it.
+        Folder of the model; `crystalsim.load_model` reads it.
     model
         Name of the plugin.
     seed

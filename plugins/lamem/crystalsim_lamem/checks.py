@@ -43,9 +43,9 @@ class Report(NamedTuple):
     Attributes
     ----------
     iterations
-        Of the Krylov solver.
+        Number of iterations of the Krylov solver.
     residual
-        Of the momentum equations over the load of the first state.
+        Residual of the momentum equations over the load of the first state.
     """
 
     iterations: int

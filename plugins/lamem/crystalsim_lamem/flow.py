@@ -45,11 +45,11 @@ class Sheet(NamedTuple):
     Attributes
     ----------
     velocity_x, velocity_z
-        In m s-1.
+        Velocity to the right and upward [m s-1].
     pressure
-        Total, as LaMEM writes it [Pa].
+        Total pressure, as LaMEM writes it [Pa].
     density, viscosity
-        In kg m-3 and Pa s.
+        Density [kg m-3] and viscosity [Pa s] at nodes, as LaMEM writes them.
     """
 
     velocity_x: Array
@@ -153,16 +153,16 @@ def dynamic_pressure(pressure: Array, grid: Grid, density: float, gravity: float
     Parameters
     ----------
     pressure
-        Total, on nodes (z_face, x_face) [Pa].
+        Total pressure on nodes (z_face, x_face) [Pa].
     grid
         Their grid.
     density, gravity
-        Of the magma, for the lithostatic part [kg m-3], [m s-2].
+        Density of the magma [kg m-3] and acceleration by gravity [m s-2], for the lithostatic part.
 
     Returns
     -------
     array
-        Of zero mean (z, x) [Pa].
+        Dynamic pressure of zero mean (z, x) [Pa].
     """
     # Wall nodes have the values of the cells beside them.
     height = np.clip(grid.z_face, grid.z[0], grid.z[-1])[:, None]

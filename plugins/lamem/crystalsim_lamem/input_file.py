@@ -76,7 +76,7 @@ def check_limits(case: Case, name: str) -> None:
         Valid by `crystalsim.validate`, so that crystals are inside the domain and their
         properties positive.
     name
-        Of the sample, for the message.
+        Name of the sample, for the message.
 
     Raises
     ------

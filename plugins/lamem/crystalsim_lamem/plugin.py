@@ -34,7 +34,7 @@ class LamemOptions:
     mpiexec: Annotated[
         str, Meta(min_length=1, description="launcher and its flags, for more than one process")
     ] = "mpiexec"
-    time_limit: Annotated[float, Meta(gt=0, description="for a sample [s]")] = 3600.0
+    time_limit: Annotated[float, Meta(gt=0, description="most time for a sample [s]")] = 3600.0
     cores: Annotated[
         int, Meta(ge=0, description="that all LaMEM runs of this user share at most; 0: all")
     ] = 0

@@ -156,7 +156,7 @@ def read_folder(folder: Path, case: Case, grid: Grid, markers: int = 4) -> dict[
     grid
         Its grid.
     markers
-        In a cell, in x and in z.
+        Number of markers in a cell, in x and in z.
 
     Returns
     -------

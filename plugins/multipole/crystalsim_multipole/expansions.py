@@ -149,7 +149,7 @@ def couple(
     discs
         The sources.
     lattice
-        Of the rectangle.
+        Lattice of the rectangle.
     target, radius
         Centre and radius of the expansion, into which no disc reaches that counts.
     orders

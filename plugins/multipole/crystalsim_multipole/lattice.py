@@ -110,7 +110,7 @@ class Lattice:
         Parameters
         ----------
         displacement
-            From the source to the target, of one or more dimensions; see `nearest`.
+            Vector from the source to the target, of one or more dimensions; see `nearest`.
         scale
             Length of each, at most its distance from any lattice point that counts.
         orders

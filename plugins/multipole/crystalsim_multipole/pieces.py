@@ -59,7 +59,7 @@ class Outgoing(NamedTuple):
     Attributes
     ----------
     centre, radius
-        Of the disc.
+        Centre and radius of the disc.
     force
         ``A``.
     a, b

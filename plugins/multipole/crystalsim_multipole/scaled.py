@@ -84,7 +84,7 @@ class Scaled(NamedTuple):
         options
             Tolerance, and the most modes to use.
         name
-            Of the sample, for messages.
+            Name of the sample, for messages.
         surfaces
             Whether the velocity at the discs' surfaces has to be within the tolerance, too, which
             takes twice the modes that the discs' own velocities take.

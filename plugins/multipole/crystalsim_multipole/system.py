@@ -50,13 +50,13 @@ class Flow(NamedTuple):
     Attributes
     ----------
     discs, lattice
-        As given.
+        Discs and lattice that were asked for.
     expansions
-        Of each disc.
+        Expansions of the flow about each disc.
     velocity
         Complex mean velocity (disc).
     angular_velocity
-        From x to z (disc).
+        Angular velocity from x to z (disc).
     last_modes
         Largest of the last modes of the velocity on each circle (disc).
     velocity_errors
@@ -131,7 +131,7 @@ def solve(discs: Discs, lattice: Lattice, modes: Modes) -> Flow:
     discs
         Not empty, without overlaps.
     lattice
-        Of their rectangle.
+        Lattice of their rectangle.
     modes
         Number of modes of each disc (disc).
     """

@@ -20,23 +20,27 @@ class RandomOptions(SceneOptions):
     count: Annotated[
         int | tuple[int, int], Meta(description="crystals in a sample, each number equally likely")
     ] = (1, 3)
-    radius: Annotated[float | tuple[float, float], Meta(description="of a crystal [m]")] = (
+    radius: Annotated[float | tuple[float, float], Meta(description="radius of a crystal [m]")] = (
         40.0,
         100.0,
     )
-    radius_distribution: Annotated[Distribution, Meta(description="of the radius")] = "uniform"
+    radius_distribution: Annotated[Distribution, Meta(description="distribution of the radii")] = (
+        "uniform"
+    )
     density_contrast: Annotated[
         float | tuple[float, float],
         Meta(description="crystal less magma [kg m-3]; negative rises"),
     ] = (100.0, 500.0)
-    density_distribution: Annotated[Distribution, Meta(description="of the contrast")] = "uniform"
+    density_distribution: Annotated[
+        Distribution, Meta(description="distribution of the contrasts")
+    ] = "uniform"
     viscosity_contrast: Annotated[
         float | tuple[float, float] | Literal["rigid"],
         Meta(description="crystal over magma; rigid or inf where crystals do not deform"),
     ] = 1e4
-    viscosity_distribution: Annotated[Distribution, Meta(description="of the contrast")] = (
-        "log_uniform"
-    )
+    viscosity_distribution: Annotated[
+        Distribution, Meta(description="distribution of the contrasts")
+    ] = "log_uniform"
     equal_radii: Annotated[bool, Meta(description="one radius a sample")] = False
     equal_densities: Annotated[bool, Meta(description="one density a sample")] = False
     equal_viscosities: Annotated[bool, Meta(description="one viscosity a sample")] = False

@@ -40,7 +40,7 @@ class Judge:
     exploration
         What is searched.
     folder
-        Of the exploration.
+        Folder of the exploration.
     workers
         Processes of the solver.
 
@@ -69,7 +69,7 @@ class Judge:
         parameters
             Dotted options and their values.
         folder
-            Of the model.
+            Folder of the model.
         after
             Called after each epoch; what it raises ends the trial.
 
