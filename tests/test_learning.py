@@ -1,5 +1,6 @@
 """The torch layer: units, walls, symmetry, losses, reproducibility and resuming."""
 
+import dataclasses
 import pickle
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from crystalsim.learning.batches import FEATURES, features, prepare
 from crystalsim.learning.losses import relative_l2, relative_strain, strain_of_velocity
 from crystalsim.learning.options import SurrogateOptions
 from crystalsim.learning.surrogate import TorchSurrogate
+from crystalsim.options import make_options
 from crystalsim.stokes.crystal_motion import crystal_motion
 from crystalsim.stokes.isoviscous import IsoviscousOperator
 from crystalsim.stokes.operators import divergence, strain_rate, velocity
@@ -367,6 +369,21 @@ def test_resumed_training_ends_with_the_same_bits(solutions, tmp_path, epochs):
     assert seen == list(range(epochs + 1, 5))
     assert history.equals(expected)
     assert_same_weights(whole, resumed)
+
+
+def test_training_resumes_with_options_left_at_the_same_defaults(solutions, tmp_path):
+    """Defaults that an options table leaves out are the same options as those spelt out."""
+    values = {"epochs": 4, "batch_size": 4, "device": "cpu"}
+    cut = TwoLayers(make_options(SurrogateOptions, values, where="model"))
+    with pytest.raises(StoppedError):
+        cut.fit(solutions, solutions, seed=3, folder=tmp_path, on_epoch=stop_after(1))
+    spelt_out = {**dataclasses.asdict(SurrogateOptions()), **values}
+    resumed = TwoLayers(make_options(SurrogateOptions, spelt_out, where="model"))
+    seen = []
+    resumed.fit(
+        solutions, solutions, seed=3, folder=tmp_path, on_epoch=lambda epoch, _: seen.append(epoch)
+    )
+    assert seen == [2, 3, 4]
 
 
 @pytest.mark.parametrize("change", ["seed", "options", "order of the samples", "damage"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import time
@@ -241,7 +242,9 @@ class Trainer:
         """What must be the same for a checkpoint to be continued."""
         data = digest([tensor for group in (*training, *validation) for tensor in group.batch])
         network = [(n, list(t.shape)) for n, t in weights(self.network).items()]
-        options = {n: v for n, v in vars(self.options).items() if n not in _WITHOUT_EFFECT}
+        options = dataclasses.asdict(self.options)
+        for name in _WITHOUT_EFFECT:
+            options.pop(name, None)
         return fingerprint([options, network, self.generator.initial_seed(), data])
 
     def _keep(self) -> None:
