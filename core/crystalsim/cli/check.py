@@ -13,7 +13,11 @@ from ..registry import KINDS, registry
 @click.command("check", epilog="\b\nExamples:\n  crystalsim check crystalsim-builtin")
 @click.argument("distribution")
 def command(distribution: str) -> None:
-    """Import everything that DISTRIBUTION offers; exit status 1 if something is broken."""
+    """Import everything that DISTRIBUTION offers; exit status 1 if something is broken.
+
+    For solvers see `crystalsim validate`, for files `crystalsim verify`; docs/checking.md tells
+    them apart.
+    """
     problems = [p for p in registry().problems if p.distribution == distribution]
     entries = [
         entry

@@ -84,6 +84,9 @@ def command(
     against body-fitted finite elements, and in random scenes against an exact solver. Laws, on the
     coarsest grid: mirror symmetry, superposition, balance of forces and of energy, divergence and
     impermeability. Exit status 1 if a check fails.
+
+    For files see `crystalsim verify`, for plugins `crystalsim check`; docs/checking.md tells them
+    apart.
     """
     variants = [(*assignments, *extra) for extra in _variants(vary)]
     wanted = [

@@ -24,6 +24,9 @@ def command(paths: tuple[Path, ...], as_json: bool) -> None:
     Compares checksums, reads every file, and checks that it follows the schema and that converged
     samples are finite. Prints one line for each damaged file and then exits with status 1.
     `crystalsim solve` started again makes damaged shards again.
+
+    For solvers see `crystalsim validate`, for plugins `crystalsim check`; docs/checking.md tells
+    them apart.
     """
     if not paths:
         raise click.UsageError("name a file or a folder")

@@ -30,7 +30,7 @@ class Variable(NamedTuple):
     units
         The only accepted value of the attribute ``units``.
     long_name
-        For axes and legends.
+        Name in words, for axes and legends.
     kinds
         Kinds of dataset that must have it.
     sign
@@ -197,6 +197,9 @@ def kind_of(dataset: xr.Dataset) -> str:
 
 def validate(dataset: xr.Dataset, kind: str) -> xr.Dataset:
     """Check a dataset against the schema of its kind.
+
+    Not to be confused with ``crystalsim validate``, ``verify`` and ``check``; ``docs/checking.md``
+    tells them apart.
 
     Parameters
     ----------
