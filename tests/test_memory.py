@@ -37,14 +37,14 @@ def test_solve_and_predict_refuse_before_anything_is_solved(command, tmp_path, m
     line = refused(command("solve", path, "--workers", 2, *output))
     # 2 workers, 64 samples in a shard, 64 x 64 cells, 100 B each.
     assert (
-        "solving, 128 samples at the same time, each of 4.1e+03 cells: needs about 0.0524 GB"
-        in line
+        "solving (builtin), 128 samples at the same time, each of 4.1e+03 cells: "
+        "needs about 0.0524 GB" in line
     )
     assert "--workers" in line and "--shard-size" in line
-    assert "predicting, 64" not in command("predict", path, "--model", "isoviscous", *output).err
+    assert "predicting" not in command("predict", path, "--model", "isoviscous", *output).err
     monkeypatch.setattr(memory, "available", lambda: 0.01 * GIGABYTE)
     other = command("predict", path, "--model", "dilute", "--output", tmp_path / "other.nc")
-    assert "predicting, 64 samples" in refused(other)
+    assert "predicting (dilute), 64 samples" in refused(other)
     assert refused(other).endswith("take fewer cells")  # it has neither workers nor shards
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cases.nc", "out.nc"]
     small = command("solve", path, "--workers", 1, "--shard-size", 4, "--output", tmp_path / "s")

@@ -254,7 +254,11 @@ def _require_memory(job: Job, schedule: Schedule) -> None:
             together,
             job.verb,
             "take fewer cells"
-            + (", fewer --workers or a smaller --shard-size" if job.verb == "solving" else ""),
+            + (
+                ", fewer --workers or a smaller --shard-size"
+                if job.verb.startswith("solving")
+                else ""
+            ),
         )
 
 

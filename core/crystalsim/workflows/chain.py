@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import xarray as xr
@@ -23,8 +25,9 @@ CELLS = 32
 def check_chain(config: RunConfig) -> None:
     """Refuse a run whose model or baselines cannot take what its solver gives.
 
-    One sample is drawn, solved on a coarse grid and shown to the model and the baselines. A solver
-    that fails on this sample for a reason of its own proves nothing, and is let through.
+    One sample is drawn, solved on a coarse grid and shown to the model and the baselines. A plugin
+    that fails on this sample for a reason of its own proves nothing, and is let through: its stage
+    will name it, with the traceback in the run's log.
 
     Raises
     ------
@@ -33,21 +36,39 @@ def check_chain(config: RunConfig) -> None:
     CrystalsimError
         If no sample can be drawn, or an option is wrong.
     """
-    with silent():
+    with silent(), _letting_through():
         cases = _coarse(config.sampler.build().sample(1, seed=config.seed))
         solutions = _solved(config.solver, cases)
         if solutions is None:
             return
         for label, model in _predictors(config):
-            try:
-                if isinstance(model, ChecksSolutions):
-                    model.check_solutions(solutions)
-                if label.startswith("baseline"):
-                    check_comparable(solutions, model.predict(cases))
-            except CrystalsimError as error:
-                raise UnsupportedError(
-                    f"{label} does not go with solver '{config.solver.name}': {one_line(error)}"
-                ) from None
+            with _letting_through():
+                _check_predictor(label, model, config.solver, cases, solutions)
+
+
+@contextlib.contextmanager
+def _letting_through() -> Iterator[None]:
+    """Let pass whatever is no error of a user."""
+    try:
+        yield
+    except CrystalsimError:
+        raise
+    except Exception as error:
+        logger.debug("the trial of the chain was given up: %s", one_line(error))
+
+
+def _check_predictor(
+    label: str, model: Any, solver: Choice, cases: xr.Dataset, solutions: xr.Dataset
+) -> None:
+    try:
+        if isinstance(model, ChecksSolutions):
+            model.check_solutions(solutions)
+        if label.startswith("baseline"):
+            check_comparable(solutions, model.predict(cases))
+    except CrystalsimError as error:
+        raise UnsupportedError(
+            f"{label} does not go with solver '{solver.name}': {one_line(error)}"
+        ) from None
 
 
 def _predictors(config: RunConfig) -> list[tuple[str, Any]]:
