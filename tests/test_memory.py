@@ -41,7 +41,10 @@ def test_solve_and_predict_refuse_before_anything_is_solved(command, tmp_path, m
         "needs about 0.0524 GB" in line
     )
     assert "--workers" in line and "--shard-size" in line
-    assert "predicting (isoviscous), 64" not in command("predict", path, "--model", "isoviscous", *output).err
+    assert (
+        "predicting (isoviscous), 64"
+        not in command("predict", path, "--model", "isoviscous", *output).err
+    )
     monkeypatch.setattr(memory, "available", lambda: 0.01 * GIGABYTE)
     other = command("predict", path, "--model", "dilute", "--output", tmp_path / "other.nc")
     assert "predicting (dilute), 64 samples" in refused(other)
