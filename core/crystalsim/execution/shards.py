@@ -253,12 +253,9 @@ def _require_memory(job: Job, schedule: Schedule) -> None:
             sizes["x"] * sizes["z"],
             together,
             job.verb,
+            # Solvers alone have workers and shards to choose.
             "take fewer cells"
-            + (
-                ", fewer --workers or a smaller --shard-size"
-                if job.verb.startswith("solving")
-                else ""
-            ),
+            + (", fewer --workers or a smaller --shard-size" if "solver" in job.config else ""),
         )
 
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from ..options import Meta
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["SceneOptions"]
 
